@@ -1,0 +1,76 @@
+package tree
+
+// Action is what the tree asks of the runtime. The set is closed. Actions are
+// carried out in the order in which a Step returns them.
+type Action interface{ action() }
+
+// Start asks for a new incarnation of a process. Exactly one of Started,
+// StartFailed and StartIgnored answers it.
+type Start struct {
+	Ref
+	Spec *ChildSpec // the runtime reads Start; it must not change it
+}
+
+// Stop asks a process's group to end: its stop signal. Exited answers it, at
+// once if the process is gone already.
+type Stop struct{ Ref }
+
+// Kill ends a process's group: SIGKILL. Exited answers it.
+type Kill struct{ Ref }
+
+// Signal sends a signal to a process (All: to its group) and expects nothing.
+type Signal struct {
+	Ref
+	Signal string
+	All    bool
+}
+
+// Reply answers the Called event of the same ID.
+type Reply struct {
+	ID      uint64
+	Refusal Refusal
+	// Already says that the request found the world as it wanted it.
+	Already bool
+	// Ignored says that a start was answered with StartIgnored.
+	Ignored bool
+	// Cause says in words why a start failed.
+	Cause string
+	// Changes is the answer to Apply.
+	Changes []Change
+}
+
+// HaltReason says why a tree ended.
+type HaltReason uint8
+
+const (
+	// HaltShutdown: ShutdownTree was asked for.
+	HaltShutdown HaltReason = iota
+	// HaltGaveUp: the root's restart intensity was exceeded.
+	HaltGaveUp
+	// HaltStartFailed: the root did not start.
+	HaltStartFailed
+	// HaltAutoShutdown: the root's significant children have ended.
+	HaltAutoShutdown
+)
+
+// Halt says that the root has ended and nothing of the tree is left. It is the
+// last action of a tree.
+type Halt struct {
+	Reason HaltReason
+	// Child is the child that made the root give up, fail to start or shut
+	// down; Cause says in words why it did not start.
+	Child, Cause string
+	// Exit is the end of the process that caused it, followed down through
+	// supervisors to that process; nil where no process ended.
+	Exit *Exit
+	// Limit is the intensity that was exceeded, for HaltGaveUp; By is the
+	// supervisor that gave up.
+	Limit Flags
+}
+
+func (Start) action()  {}
+func (Stop) action()   {}
+func (Kill) action()   {}
+func (Signal) action() {}
+func (Reply) action()  {}
+func (Halt) action()   {}

@@ -1,0 +1,72 @@
+package tree
+
+// Generation numbers the incarnations of one node from 1. News about an earlier
+// incarnation is recognised by it and ignored, as OTP recognises a pid that is
+// no longer a child's.
+type Generation uint64
+
+// Ref names one incarnation of one process.
+type Ref struct {
+	ID         string
+	Generation Generation
+}
+
+// Exit is how a process ended: a code, or the full name of the signal that
+// killed it.
+type Exit struct {
+	Code   int    // 0 to 255; meaningless when Signal is set
+	Signal string // "SIGKILL"; empty when it exited
+}
+
+// Event is a fact that the runtime reports to the tree. The set is closed.
+type Event interface{ event() }
+
+// Boot starts the root supervisor. It is the first event, and comes once.
+type Boot struct{}
+
+// Started answers an action Start: the program was executed.
+type Started struct {
+	Ref
+	PID int
+}
+
+// StartFailed answers an action Start: there is no process. Cause says why, in
+// words for a person.
+type StartFailed struct {
+	Ref
+	Cause string
+}
+
+// StartIgnored answers an action Start: the child does not need to run now
+// (OTP: ignore). It is a success without a process.
+type StartIgnored struct{ Ref }
+
+// Ready says that a process with Readiness AtNotice is ready. It counts only
+// before Exited of the same incarnation.
+type Ready struct{ Ref }
+
+// Exited says that nothing of a process is left: its main process ended as Exit
+// says and its group is gone or was killed. It comes once for each Started.
+type Exited struct {
+	Ref
+	Exit
+}
+
+// Called hands over an operator's request; exactly one Reply with the same ID
+// answers it.
+type Called struct {
+	ID      uint64
+	Request Request
+}
+
+// Tick says only that time has passed.
+type Tick struct{}
+
+func (Boot) event()         {}
+func (Started) event()      {}
+func (StartFailed) event()  {}
+func (StartIgnored) event() {}
+func (Ready) event()        {}
+func (Exited) event()       {}
+func (Called) event()       {}
+func (Tick) event()         {}
