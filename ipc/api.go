@@ -1,0 +1,179 @@
+package ipc
+
+import (
+	"context"
+	"time"
+)
+
+// Backend is what the daemon's runtime offers to the socket. Every method may
+// be called by many goroutines at once. A refusal is an *Error; anything else
+// that goes wrong is told as an internal fault.
+type Backend interface {
+	// Tree is the state of the whole tree; with usage, running processes carry
+	// CPU and memory.
+	Tree(ctx context.Context, usage bool) (*Tree, error)
+	// Do carries out one verb on one node and returns when the work is done. A
+	// client that goes away (ctx) only loses the answer. With NoWait it returns
+	// once the request is taken.
+	Do(ctx context.Context, cmd Command) (*Result, error)
+	// Reload reads the tree file again and changes what differs.
+	Reload(ctx context.Context, req ReloadRequest) (*ReloadResult, error)
+	// Down stops the tree; it returns when nothing of it is left. The daemon
+	// ends after it.
+	Down(ctx context.Context) error
+	// Events calls emit for every event with Seq above since, oldest first; with
+	// follow it goes on with new ones until ctx is done, the daemon ends or emit
+	// fails.
+	Events(ctx context.Context, since uint64, follow bool, emit func(Event) error) error
+	// Logs calls emit for every captured chunk of output the query selects,
+	// merged in time order; with Follow it goes on like Events.
+	Logs(ctx context.Context, q LogQuery, emit func(LogLine) error) error
+	// Started returns when the tree's start is complete, or why it failed.
+	Started(ctx context.Context) error
+}
+
+// Tree is the answer of GET /v1/tree.
+type Tree struct {
+	Name   string `json:"name"`
+	Daemon Daemon `json:"daemon"`
+	Root   Node   `json:"root"`
+}
+
+// Daemon tells who answers.
+type Daemon struct {
+	PID       int       `json:"pid"`
+	Keeper    int       `json:"keeper,omitempty"` // absent where there is none
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+	// File is the tree file that was loaded last, absolute; Digest its SHA-256
+	// in hexadecimal.
+	File   string `json:"file"`
+	Digest string `json:"digest"`
+	// Stopping says that the tree is being stopped.
+	Stopping bool `json:"stopping,omitempty"`
+}
+
+// Node is one supervisor or process.
+type Node struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`  // supervisor | process
+	State string `json:"state"` // tree.State
+	// Held says that an operator stopped it: the next sweep over it starts it.
+	Held bool `json:"held,omitempty"`
+
+	// Of a supervisor.
+	Strategy     string `json:"strategy,omitempty"`
+	Intensity    any    `json:"intensity,omitempty"` // a number or "infinity"
+	Period       string `json:"period,omitempty"`
+	AutoShutdown string `json:"auto_shutdown,omitempty"`
+
+	// Of a process that runs.
+	PID int `json:"pid,omitempty"`
+	// CPUPercent is of one core, CPUSeconds since its start, Memory resident
+	// bytes; all of the process's whole session.
+	CPUPercent *float64 `json:"cpu_percent,omitempty"`
+	CPUSeconds *float64 `json:"cpu_seconds,omitempty"`
+	Memory     *uint64  `json:"memory,omitempty"`
+
+	// Of a child.
+	Restart     string `json:"restart,omitempty"`
+	Significant bool   `json:"significant,omitempty"`
+
+	Restarts int       `json:"restarts"`
+	Since    time.Time `json:"since"`
+	// Until is when a backoff or a time limit of its start or stop ends.
+	Until    *time.Time `json:"until,omitempty"`
+	LastExit *LastExit  `json:"last_exit,omitempty"`
+	// Cause is the seq of the event behind State.
+	Cause    uint64 `json:"cause,omitempty"`
+	Children []Node `json:"children,omitempty"`
+}
+
+// LastExit is the last end of a process.
+type LastExit struct {
+	Code   *int      `json:"code"`   // null when a signal ended it or exec failed
+	Signal *string   `json:"signal"` // full name or null
+	Reason string    `json:"reason"` // tree.EndReason
+	At     time.Time `json:"at"`
+}
+
+// Event is one line of the event record.
+type Event struct {
+	Seq     uint64    `json:"seq"`
+	Time    time.Time `json:"time"`
+	Node    string    `json:"node"`
+	Kind    string    `json:"kind"` // tree.Kind
+	PID     int       `json:"pid,omitempty"`
+	Code    *int      `json:"code"`
+	Signal  *string   `json:"signal"`
+	Because uint64    `json:"because,omitempty"`
+	// Request is the verb of requested and daemon_stopping.
+	Request string `json:"request,omitempty"`
+	// Child is the child over which a supervisor gave up or shut down.
+	Child string `json:"child,omitempty"`
+	// Cause says in words why a start failed.
+	Cause string `json:"cause,omitempty"`
+	// Delay is the length of a backoff.
+	Delay string `json:"delay,omitempty"`
+	// Intensity and Period are the limit that was exceeded.
+	Intensity *int   `json:"intensity,omitempty"`
+	Period    string `json:"period,omitempty"`
+}
+
+// Command is one verb on one node.
+type Command struct {
+	Verb   string // start | stop | restart | kill
+	Node   string
+	Signal string // kill: full name, default SIGTERM
+	All    bool   // kill: the whole group
+	NoWait bool
+}
+
+// Result is the answer to a Command.
+type Result struct {
+	// Already says that nothing had to be done.
+	Already bool `json:"already,omitempty"`
+	// Message is one line for a person: "db runs already (pid 4712)".
+	Message string `json:"message"`
+}
+
+// ReloadRequest is the body of POST /v1/reload.
+type ReloadRequest struct {
+	DryRun bool `json:"dry_run,omitempty"`
+	// File, absolute, is read instead of the file that was loaded last.
+	File string `json:"file,omitempty"`
+}
+
+// ReloadResult is the answer of POST /v1/reload.
+type ReloadResult struct {
+	DryRun  bool     `json:"dry_run,omitempty"`
+	Changes []Change `json:"changes"`
+}
+
+// Change is one difference between the running tree and the file.
+type Change struct {
+	Kind       string   `json:"kind"` // tree.ChangeKind
+	Name       string   `json:"name"`
+	Type       string   `json:"type"` // supervisor | process
+	Supervisor string   `json:"supervisor"`
+	What       []string `json:"what,omitempty"`  // the settings that differ
+	Error      string   `json:"error,omitempty"` // what could not be done, and why
+}
+
+// LogQuery selects captured output.
+type LogQuery struct {
+	Names  []string // empty: all processes
+	Last   int      // only the last so many lines; negative: all
+	Follow bool
+	Raw    bool // one name: every byte as it was written, oldest first
+}
+
+// LogLine is one line of captured output; with Raw a chunk of bytes.
+type LogLine struct {
+	Time time.Time `json:"time"`
+	Node string    `json:"node"`
+	// Text is the line without its newline; bytes that are not UTF-8 are
+	// replaced. Bytes is the raw chunk.
+	Text  string `json:"text,omitempty"`
+	Bytes []byte `json:"bytes,omitempty"`
+}

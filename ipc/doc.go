@@ -1,0 +1,2 @@
+// Package ipc is the conversation between the command line and the daemon.
+package ipc
