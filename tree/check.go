@@ -1,5 +1,7 @@
 package tree
 
+import "fmt"
+
 // Fault is one thing that is wrong with a spec.
 type Fault struct {
 	// ID is the node, Key the setting of the tree file that is wrong.
@@ -8,6 +10,99 @@ type Fault struct {
 	Text string
 }
 
-// Check finds every fault of a spec (supervisor.erl check_childspecs,
-// check_flags, and the limits that no backoff can reach).
-func Check(spec ChildSpec) []Fault { return nil }
+// Check finds every fault of a tree's spec (supervisor.erl check_childspecs/2,
+// check_flags/1), and names that are not unique in the whole tree.
+func Check(spec ChildSpec) []Fault {
+	c := checker{seen: map[string]bool{spec.ID: true}}
+	c.supervisor(&spec)
+	return c.faults
+}
+
+// invalid is the first fault of a supervisor's own settings and of its list.
+func invalid(flags Flags, children []ChildSpec) *Fault {
+	c := checker{seen: map[string]bool{}}
+	c.flags("", flags)
+	for i := range children {
+		c.child(flags, &children[i])
+	}
+	if len(c.faults) == 0 {
+		return nil
+	}
+	return &c.faults[0]
+}
+
+type checker struct {
+	seen   map[string]bool
+	faults []Fault
+}
+
+func (c *checker) fault(id, key, format string, args ...any) {
+	c.faults = append(c.faults, Fault{id, key, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) supervisor(s *ChildSpec) {
+	c.flags(s.ID, s.Flags)
+	if s.Flags.Strategy == SimpleOneForOne && len(s.Children) != 1 {
+		c.fault(s.ID, "children", "simple_one_for_one takes exactly one template, not %d", len(s.Children))
+	}
+	for i := range s.Children {
+		child := &s.Children[i]
+		c.child(s.Flags, child)
+		if child.Type == Supervisor {
+			c.supervisor(child)
+		}
+	}
+}
+
+func (c *checker) flags(id string, f Flags) {
+	if f.Strategy > SimpleOneForOne {
+		c.fault(id, "strategy", "unknown strategy %d", f.Strategy)
+	}
+	if f.Period <= 0 {
+		c.fault(id, "period", "the period must be above 0")
+	}
+	if f.AutoShutdown > AllSignificant {
+		c.fault(id, "auto_shutdown", "unknown mode %d", f.AutoShutdown)
+	}
+	if f.Strategy == SimpleOneForOne && f.AutoShutdown != Never {
+		c.fault(id, "auto_shutdown", "simple_one_for_one takes only never")
+	}
+}
+
+func (c *checker) child(above Flags, s *ChildSpec) {
+	if c.seen[s.ID] {
+		c.fault(s.ID, "", "the name %q is taken already", s.ID)
+	}
+	c.seen[s.ID] = true
+	if s.ID == "" {
+		c.fault(s.ID, "", "a child needs a name")
+	}
+	if s.Restart > Temporary {
+		c.fault(s.ID, "restart", "unknown restart type %d", s.Restart)
+	}
+	if s.Shutdown.Timeout < Infinity {
+		c.fault(s.ID, "shutdown", "the time must not be negative")
+	}
+	switch {
+	case !s.Significant:
+	case s.Restart == Permanent:
+		c.fault(s.ID, "significant", "a permanent child cannot be significant: it never ends for good")
+	case above.AutoShutdown == Never:
+		c.fault(s.ID, "significant", "a significant child needs a supervisor with auto_shutdown")
+	}
+	if s.Type == Process {
+		c.process(s)
+	}
+}
+
+func (c *checker) process(s *ChildSpec) {
+	if s.Ready > AtExit {
+		c.fault(s.ID, "ready", "unknown readiness %d", s.Ready)
+	}
+	if s.Ready == AtExit && s.Restart == Permanent {
+		c.fault(s.ID, "ready", "a permanent child that is ready when it ends would be restarted for ever")
+	}
+	if b := s.Backoff; b.Initial < 0 || b.Initial > 0 && (b.Max < b.Initial || !(b.Factor >= 1)) {
+		c.fault(s.ID, "backoff", "initial must be above 0, max at least initial, factor at least 1")
+	}
+}

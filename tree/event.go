@@ -1,8 +1,8 @@
 package tree
 
-// Generation numbers the incarnations of one node from 1. News about an earlier
-// incarnation is recognised by it and ignored, as OTP recognises a pid that is
-// no longer a child's.
+// Generation numbers incarnations: each start in a tree has a higher one than
+// all before it, and none is 0. News about an earlier incarnation is recognised
+// by it and ignored, as OTP recognises a pid that is no longer a child's.
 type Generation uint64
 
 // Ref names one incarnation of one process.

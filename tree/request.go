@@ -7,7 +7,9 @@ type Request interface{ request() }
 // sweep, no count, no automatic shutdown (supervisor:terminate_child/2). A
 // child that does not run is stopped already; a pending retry is cancelled.
 type TerminateChild struct {
-	ID string
+	// Supervisor is asked, as in OTP; empty asks the one that has the child.
+	Supervisor string
+	ID         string
 	// Generation, when set, limits the call to that incarnation: a stale one
 	// is answered as done and nothing happens.
 	Generation Generation
@@ -15,14 +17,14 @@ type TerminateChild struct {
 
 // RestartChild starts a child that does not run, in its place: no sweep, no
 // count, no retry (supervisor:restart_child/2).
-type RestartChild struct{ ID string }
+type RestartChild struct{ Supervisor, ID string }
 
 // CycleChild stops a child and starts it again, as one request: both calls
 // above with nothing between them. A temporary child stays known.
 type CycleChild struct{ ID string }
 
 // DeleteChild forgets a child that does not run (supervisor:delete_child/2).
-type DeleteChild struct{ ID string }
+type DeleteChild struct{ Supervisor, ID string }
 
 // StartChild adds a child as the last one of a supervisor and starts it; if
 // that fails it is not added (supervisor:start_child/2). Under SimpleOneForOne
@@ -100,7 +102,7 @@ const (
 	// NoProc: the supervisor that would have to do it does not run, or ended
 	// before it came to it.
 	NoProc Refusal = "noproc"
-	// Finished: the child was temporary and has ended, so it is forgotten.
+	// Forgotten: the child was temporary and has ended, so it is forgotten.
 	Forgotten Refusal = "finished"
 	// IsRoot: the root is no supervisor's child.
 	IsRoot Refusal = "root"

@@ -1,5 +1,10 @@
 package tree
 
+import (
+	"cmp"
+	"slices"
+)
+
 // State is what a node is doing. The values are the words that status shows.
 type State string
 
@@ -47,7 +52,7 @@ type End struct {
 // Status is a snapshot of one node and of those below it. It shares nothing
 // with the tree.
 type Status struct {
-	Spec  *ChildSpec // read only; Children of a supervisor's spec are the static ones
+	Spec  *ChildSpec // a copy without its Children
 	State State
 	// PID is the main process of a process that runs, else 0.
 	PID int
@@ -71,3 +76,110 @@ type Status struct {
 
 // Counts is the answer of supervisor:count_children/1.
 type Counts struct{ Specs, Active, Supervisors, Workers int }
+
+// Status is a snapshot of the whole tree.
+func (t *Tree) Status() Status { return t.root.status(true) }
+
+// Node is a snapshot of one node without its children; false: no such name.
+func (t *Tree) Node(id string) (Status, bool) {
+	n := t.index[id]
+	if n == nil {
+		return Status{}, false
+	}
+	return n.status(false), true
+}
+
+// WhichChildren is supervisor:which_children/1 in start order: what OTP knows,
+// without what it has forgotten. false: no such supervisor runs.
+func (t *Tree) WhichChildren(id string) ([]Status, bool) {
+	s := t.index[id]
+	if s == nil || !s.isSupervisor() || !s.alive {
+		return nil, false
+	}
+	list := make([]Status, len(s.children))
+	for i, c := range s.children {
+		list[i] = c.status(false)
+	}
+	return list, true
+}
+
+// CountChildren is supervisor:count_children/1; false: no such supervisor runs.
+func (t *Tree) CountChildren(id string) (Counts, bool) {
+	s := t.index[id]
+	if s == nil || !s.isSupervisor() || !s.alive {
+		return Counts{}, false
+	}
+	n := Counts{Specs: len(s.children)}
+	if s.simple() {
+		n.Specs = 1
+	}
+	for _, c := range s.children {
+		if c.present() {
+			n.Active++
+		}
+		if c.isSupervisor() {
+			n.Supervisors++
+		} else {
+			n.Workers++
+		}
+	}
+	return n, true
+}
+
+func (n *node) status(deep bool) Status {
+	spec := n.spec
+	spec.Children = nil
+	s := Status{
+		Spec: &spec, State: n.shown(), PID: n.pid, Generation: n.generation,
+		Restarts: n.restarts, Since: n.since, Until: n.deadline,
+		Held: n.held, Cause: n.cause,
+	}
+	if n.lastEnd != nil {
+		end := *n.lastEnd
+		s.LastEnd = &end
+	}
+	if deep {
+		for _, c := range n.listed() {
+			s.Children = append(s.Children, c.status(true))
+		}
+	}
+	return s
+}
+
+// shown is the state to tell. A node that has died while its supervisor was
+// busy is told as what its supervisor is going to do about it.
+func (n *node) shown() State {
+	if n.state != Up || n.alive {
+		return n.state
+	}
+	if n.spec.Restart == Permanent || n.spec.Restart == Transient && !n.end.normal {
+		return Restarting
+	}
+	return Finished
+}
+
+// listed are the children to show: forgotten ones in their place in the tree
+// file.
+func (n *node) listed() []*node {
+	if len(n.forgotten) == 0 {
+		return n.children
+	}
+	place := make(map[string]int, len(n.spec.Children))
+	for i := range n.spec.Children {
+		place[n.spec.Children[i].ID] = i + 1
+	}
+	list := append(slices.Clone(n.forgotten), n.children...)
+	slices.SortStableFunc(list, func(a, b *node) int {
+		pa, pb := place[a.id()], place[b.id()]
+		switch {
+		case pa == 0 && pb == 0:
+			return 0
+		case pa == 0:
+			return 1
+		case pb == 0:
+			return -1
+		}
+		return cmp.Compare(pa, pb)
+	})
+	return list
+}

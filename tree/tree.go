@@ -16,27 +16,113 @@ type Output struct {
 	Actions []Action
 }
 
-func New(spec ChildSpec, opts Options) *Tree { return &Tree{} }
+// Tree is a supervision tree: what is wanted, what is, and what is left to do
+// about it. It is a value of one goroutine; nothing in it may be shared.
+type Tree struct {
+	opts Options
+	now  Time
+	root *node
+	// index has every node by name, forgotten ones included.
+	index map[string]*node
+	gen   Generation
+	seq   uint64
+	out   Output
 
-type Tree struct{}
+	// runnable are the supervisors that have something to hear or to do.
+	runnable []*node
+	timers   timers
 
-// Step hears events, in order, at time now, and does all that follows.
-func (t *Tree) Step(now Time, events ...Event) Output { return Output{} }
+	// change is the Apply in progress, changes those that wait for it.
+	change  *application
+	changes []Called
 
-// Deadline is when the next Step is due without an event; false: never.
-func (t *Tree) Deadline() (Time, bool) { return 0, false }
+	// shutdown is the ShutdownTree that was asked for, if any.
+	shutdown *ShutdownTree
+	waiting  []uint64 // the calls that its end answers
+	halted   bool
+}
 
-// Status is a snapshot of the whole tree.
-func (t *Tree) Status() Status { return Status{} }
+// New returns a tree that wants spec and has started nothing: Boot does. The
+// spec must be a Supervisor's, should have passed Check, and belongs to the
+// tree from then on.
+func New(spec ChildSpec, opts Options) *Tree {
+	t := &Tree{opts: opts, index: map[string]*node{}}
+	t.root = t.newNode(spec, nil)
+	t.populate(t.root)
+	return t
+}
 
-// Node is a snapshot of one node without its children; false: no such name.
-func (t *Tree) Node(id string) (Status, bool) { return Status{}, false }
+// Step hears events, in order, at time now, and does all that follows from
+// them. Events of one Step are all heard before anything is done about the
+// first: what happened together is seen together. The slices of the answer are
+// the caller's.
+func (t *Tree) Step(now Time, events ...Event) Output {
+	t.now = now
+	for _, e := range events {
+		t.hear(e)
+	}
+	t.expire()
+	t.settle()
+	out := t.out
+	t.out = Output{}
+	return out
+}
 
-// WhichChildren lists a running supervisor's children as OTP knows them, in start order: forgotten ones are absent.
-func (t *Tree) WhichChildren(id string) ([]Status, bool) { return nil, false }
+// hear puts one fact where it belongs: it answers the step that waits for it,
+// or it is queued for the supervisor it concerns. After Halt only callers are
+// answered.
+func (t *Tree) hear(e Event) {
+	if c, ok := e.(Called); ok {
+		t.call(c)
+		return
+	}
+	if t.halted {
+		return
+	}
+	switch e := e.(type) {
+	case Boot:
+		if t.root.state == Stopped && t.root.generation == 0 {
+			seq := t.report(Report{Kind: DaemonStarted, Node: t.root.id()})
+			t.startSupervisor(t.root, seq, false)
+		}
+	case Started:
+		t.processStarted(e)
+	case StartFailed:
+		t.processFailed(e)
+	case StartIgnored:
+		t.processIgnored(e)
+	case Ready:
+		t.processReady(e)
+	case Exited:
+		t.processExited(e)
+	}
+}
 
-// CountChildren is supervisor:count_children/1; false: no such running supervisor.
-func (t *Tree) CountChildren(id string) (Counts, bool) { return Counts{}, false }
+// settle lets every supervisor work until all of them wait for the world.
+func (t *Tree) settle() {
+	for len(t.runnable) > 0 {
+		s := t.runnable[0]
+		t.runnable = t.runnable[1:]
+		s.queued = false
+		t.work(s)
+	}
+	t.runnable = nil
+}
 
-// Diff lists what Apply would do to this tree.
-func (t *Tree) Diff(spec ChildSpec) []Change { return nil }
+// wake puts a supervisor among those that settle looks at.
+func (t *Tree) wake(s *node) {
+	if !s.queued {
+		s.queued = true
+		t.runnable = append(t.runnable, s)
+	}
+}
+
+// act and report append to what the present Step answers.
+func (t *Tree) act(a Action) { t.out.Actions = append(t.out.Actions, a) }
+
+func (t *Tree) report(r Report) uint64 {
+	t.seq++
+	r.Seq = t.seq
+	t.out.Reports = append(t.out.Reports, r)
+	return t.seq
+}

@@ -1,0 +1,362 @@
+package tree
+
+// call takes an operator's request: it is refused at once, answered at once, or
+// queued for the supervisor that has to do it (section 13 of the supervisor's
+// manual: start_child and its kin).
+func (t *Tree) call(c Called) {
+	if t.halted {
+		t.act(Reply{ID: c.ID, Refusal: ShuttingDown})
+		return
+	}
+	switch r := c.Request.(type) {
+	case ShutdownTree:
+		t.shutdownTree(c.ID, r)
+	case Apply:
+		t.changes = append(t.changes, c)
+		t.nextChange()
+	case SignalChild:
+		t.signalChild(c.ID, r)
+	case TerminateChild:
+		t.enqueue(c, r.Supervisor, r.ID, "stop")
+	case RestartChild:
+		t.enqueue(c, r.Supervisor, r.ID, "start")
+	case CycleChild:
+		t.enqueue(c, "", r.ID, "restart")
+	case DeleteChild:
+		t.enqueue(c, r.Supervisor, r.ID, "delete")
+	case StartChild:
+		t.enqueue(c, r.Supervisor, r.Spec.ID, "start_child")
+	case ChangeSupervisor:
+		t.enqueue(c, r.ID, r.ID, "change")
+	}
+}
+
+// enqueue gives a request to the supervisor it is for: the named one, else the
+// one that has the child.
+func (t *Tree) enqueue(c Called, supervisor, id, verb string) {
+	s := t.index[supervisor]
+	if supervisor == "" {
+		n := t.index[id]
+		switch {
+		case n == nil:
+			t.act(Reply{ID: c.ID, Refusal: NotFound})
+			return
+		case n.parent == nil:
+			t.act(Reply{ID: c.ID, Refusal: IsRoot})
+			return
+		}
+		s = n.parent
+	}
+	if s == nil || !s.isSupervisor() || !s.alive {
+		t.act(Reply{ID: c.ID, Refusal: NoProc})
+		return
+	}
+	cause := t.report(Report{Kind: ReqMade, Node: id, Request: verb})
+	if verb == "stop" && t.cutStart(s, t.index[id], c.ID, cause) {
+		return
+	}
+	t.send(s, message{kind: called, call: c, cause: cause})
+}
+
+// cutStart lets the stop of a child overtake its start: the child is stopped,
+// which is no failed start, and its supervisor goes on with the next.
+func (t *Tree) cutStart(s, c *node, call, cause uint64) bool {
+	st := s.head(c)
+	if t.opts.OTP || c == nil || st == nil || st.verb != stepStart {
+		return false
+	}
+	st.verb, st.call = stepStop, call
+	t.beginStop(c, s.killing, cause)
+	return true
+}
+
+// find is a child of s by name; nil: OTP does not know it.
+func (t *Tree) find(s *node, id string) *node {
+	c := t.index[id]
+	if c == nil || c.parent != s || t.isForgotten(c) {
+		return nil
+	}
+	return c
+}
+
+// isForgotten says that a node is only shown: OTP has dropped it.
+func (t *Tree) isForgotten(c *node) bool {
+	for _, f := range c.parent.forgotten {
+		if f == c {
+			return true
+		}
+	}
+	return false
+}
+
+// serve carries out a request whose turn has come.
+func (t *Tree) serve(s *node, m message) {
+	reply := Reply{ID: m.call.ID}
+	op := operation{call: m.call.ID, cause: m.cause}
+	switch r := m.call.Request.(type) {
+	case TerminateChild:
+		reply.Refusal, reply.Already = t.terminateChild(s, r, op)
+	case RestartChild:
+		reply.Refusal = t.restartChild(s, r.ID, op)
+	case CycleChild:
+		reply.Refusal = t.cycleChild(s, r.ID, op)
+	case DeleteChild:
+		reply.Refusal = t.deleteChild(s, r.ID)
+	case StartChild:
+		reply.Refusal, reply.Cause = t.startChild(s, r.Spec, op)
+	case ChangeSupervisor:
+		reply.Refusal, reply.Cause = t.changeSupervisor(s, r)
+	}
+	if s.op == nil { // else the end of the operation answers
+		t.act(reply)
+	}
+}
+
+// unknown is the refusal for a child that OTP does not know.
+func (t *Tree) unknown(s *node, id string) Refusal {
+	switch c := t.index[id]; {
+	case s.simple():
+		return IsSimple
+	case c != nil && c.parent == s:
+		return Forgotten
+	}
+	return NotFound
+}
+
+func (t *Tree) terminateChild(s *node, r TerminateChild, op operation) (Refusal, bool) {
+	c := t.find(s, r.ID)
+	if c == nil {
+		return t.unknown(s, r.ID), false
+	}
+	if r.Generation != 0 && r.Generation != c.generation {
+		return "", true
+	}
+	if c.present() {
+		op.kind, op.child = opTerminate, c
+		op.steps = []step{{verb: stepStop, child: c}}
+		t.begin(s, op)
+		return "", false
+	}
+	already := !c.pendingRestart()
+	t.settleChild(s, c, op.cause)
+	c.held = c.held || c.state == Stopped
+	return "", already
+}
+
+func (t *Tree) restartChild(s *node, id string, op operation) Refusal {
+	c := t.find(s, id)
+	switch {
+	case s.simple():
+		return IsSimple
+	case c == nil:
+		return t.unknown(s, id)
+	case c.present():
+		return Running
+	case c.pendingRestart():
+		return IsRestarting
+	}
+	c.level = 0
+	op.kind, op.child = opStart, c
+	op.steps = []step{{verb: stepStart, child: c}}
+	t.begin(s, op)
+	return ""
+}
+
+func (t *Tree) cycleChild(s *node, id string, op operation) Refusal {
+	c := t.find(s, id)
+	if c == nil {
+		return t.unknown(s, id)
+	}
+	c.level = 0
+	op.kind, op.child = opCycle, c
+	op.steps = []step{{verb: stepPause, child: c}, {verb: stepStart, child: c}}
+	t.begin(s, op)
+	return ""
+}
+
+// answerStart tells how a start by hand ended.
+func (t *Tree) answerStart(op *operation) {
+	r := Reply{ID: op.call, Ignored: op.ignored}
+	if op.cut {
+		r.Refusal, r.Cause = FailedToStart, "it was stopped before it was ready"
+	}
+	t.act(r)
+}
+
+func (t *Tree) deleteChild(s *node, id string) Refusal {
+	c := t.find(s, id)
+	switch {
+	case s.simple():
+		return IsSimple
+	case c == nil:
+		return t.unknown(s, id)
+	case c.present():
+		return Running
+	case c.pendingRestart():
+		return IsRestarting
+	}
+	s.drop(c)
+	t.remove(c)
+	return ""
+}
+
+// startChild adds a child: the last one of s, once it has started.
+func (t *Tree) startChild(s *node, spec ChildSpec, op operation) (Refusal, string) {
+	if s.simple() {
+		instance := s.spec.Children[0]
+		instance.ID = spec.ID
+		if spec.Start != nil {
+			instance.Start = spec.Start
+		}
+		spec = instance
+	} else if fault := invalid(s.spec.Flags, []ChildSpec{spec}); fault != nil {
+		return BadSpec, fault.Text
+	}
+	if c := t.index[spec.ID]; c != nil {
+		switch {
+		case c.parent == s && t.isForgotten(c):
+			t.unforget(c)
+		case c.present():
+			return AlreadyStarted, ""
+		default:
+			return AlreadyPresent, ""
+		}
+	}
+	op.kind, op.child = opAdd, t.newNode(spec, s)
+	op.steps = []step{{verb: stepStart, child: op.child}}
+	t.begin(s, op)
+	return "", ""
+}
+
+// unforget makes the name of a forgotten child free.
+func (t *Tree) unforget(c *node) {
+	s := c.parent
+	for i, f := range s.forgotten {
+		if f == c {
+			s.forgotten = append(s.forgotten[:i:i], s.forgotten[i+1:]...)
+			break
+		}
+	}
+	t.remove(c)
+}
+
+// added is the end of start_child: the child is one of s now, unless its start
+// was ignored and nothing would be left of it, or was cut short.
+func (t *Tree) added(s *node, op *operation) {
+	c := op.child
+	switch {
+	case op.cut, op.ignored && (c.spec.Restart == Temporary || s.simple()):
+		t.remove(c)
+	default:
+		s.children = append(s.children[:len(s.children):len(s.children)], c)
+	}
+	t.answerStart(op)
+}
+
+// changeSupervisor replaces flags and specs of a running supervisor and touches
+// no process (supervisor.erl code_change/3, update_childspec/2).
+func (t *Tree) changeSupervisor(s *node, r ChangeSupervisor) (Refusal, string) {
+	if fault := invalid(r.Flags, r.Children); fault != nil {
+		return BadSpec, fault.Text
+	}
+	if (r.Flags.Strategy == SimpleOneForOne) != s.simple() {
+		return BadSpec, "a supervisor cannot become simple_one_for_one, or cease to be"
+	}
+	for _, spec := range r.Children {
+		if c := t.index[spec.ID]; c != nil && (c.parent != s || c.spec.Type != spec.Type) {
+			return BadSpec, spec.ID + " is another supervisor's, or of another kind"
+		}
+	}
+	s.spec.Flags, s.spec.Children = r.Flags, r.Children
+	if !s.simple() {
+		t.reorder(s, r.Children)
+	}
+	t.restate(s)
+	return "", ""
+}
+
+// reorder gives s the children of specs, in their order: known ones go on with
+// the new spec, new ones are not started. Children that specs lacks are kept
+// behind them, in their old order.
+func (t *Tree) reorder(s *node, specs []ChildSpec) {
+	listed := make(map[*node]bool, len(specs))
+	var list []*node
+	for i := range specs {
+		c := t.find(s, specs[i].ID)
+		if c == nil {
+			if old := t.index[specs[i].ID]; old != nil {
+				t.unforget(old)
+			}
+			c = t.newNode(specs[i], s)
+			if c.isSupervisor() {
+				t.populate(c)
+			}
+		} else {
+			c.takeSpec(specs[i])
+			specs[i] = c.spec
+		}
+		listed[c] = true
+		list = append(list, c)
+	}
+	for _, c := range s.children {
+		if !listed[c] {
+			list = append(list, c)
+		}
+	}
+	s.children = list
+}
+
+// takeSpec replaces what a supervisor knows of a child. What is below a child
+// supervisor is its own matter.
+func (n *node) takeSpec(spec ChildSpec) {
+	if n.isSupervisor() {
+		spec.Flags, spec.Children = n.spec.Flags, n.spec.Children
+	}
+	n.spec = spec
+}
+
+// restate writes the spec of s into its parent's static spec, so that a new
+// incarnation of the parent begins with it.
+func (t *Tree) restate(s *node) {
+	for p := s.parent; p != nil; s, p = p, p.parent {
+		for i := range p.spec.Children {
+			if p.spec.Children[i].ID == s.id() {
+				p.spec.Children[i] = s.spec
+			}
+		}
+	}
+}
+
+// signalChild passes a signal on. It changes nothing: what follows is an end
+// nobody asked for.
+func (t *Tree) signalChild(call uint64, r SignalChild) {
+	n := t.index[r.ID]
+	switch {
+	case n == nil:
+		t.act(Reply{ID: call, Refusal: NotFound})
+	case n.isSupervisor():
+		t.act(Reply{ID: call, Refusal: NotProcess})
+	case !n.alive:
+		t.act(Reply{ID: call, Refusal: NotRunning})
+	default:
+		n.signalled = t.report(Report{Kind: ReqMade, Node: r.ID, PID: n.pid, Request: "kill " + r.Signal})
+		t.act(Signal{Ref: n.ref(), Signal: r.Signal, All: r.All})
+		t.act(Reply{ID: call})
+	}
+}
+
+// shutdownTree asks the root to end. Who asks is answered when all is gone.
+func (t *Tree) shutdownTree(call uint64, r ShutdownTree) {
+	t.waiting = append(t.waiting, call)
+	if t.shutdown == nil {
+		t.shutdown = &r
+		cause := t.report(Report{Kind: DaemonStopping, Node: t.root.id(), Request: r.By})
+		if !t.beginStop(t.root, r.Kill, cause) {
+			t.halt(Halt{Reason: HaltShutdown}) // it was never started
+		}
+		return
+	}
+	if r.Kill {
+		t.kill(t.root)
+	}
+}

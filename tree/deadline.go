@@ -1,0 +1,82 @@
+package tree
+
+import "container/heap"
+
+// timer is an entry of the queue of deadlines. It is stale when its node has
+// another deadline by now.
+type timer struct {
+	at   Time
+	node *node
+}
+
+// timers is a heap by time. Entries are not searched for when a deadline is
+// dropped; they are skipped when they come up.
+type timers []timer
+
+func (q timers) Len() int           { return len(q) }
+func (q timers) Less(i, j int) bool { return q[i].at < q[j].at }
+func (q timers) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *timers) Push(x any)        { *q = append(*q, x.(timer)) }
+func (q *timers) Pop() any {
+	old := *q
+	last := old[len(old)-1]
+	old[len(old)-1] = timer{}
+	*q = old[:len(old)-1]
+	return last
+}
+
+// setDeadline says when the present state of n ends by itself; 0: never.
+func (t *Tree) setDeadline(n *node, at Time) {
+	if n.deadline == at {
+		return
+	}
+	n.deadline = at
+	if at != 0 {
+		heap.Push(&t.timers, timer{at, n})
+	}
+}
+
+// after sets the deadline of n's state a span from now; Infinity is none.
+func (t *Tree) after(n *node, span Time) {
+	if span == Infinity {
+		t.setDeadline(n, 0)
+		return
+	}
+	// A deadline of 0 means none, and a clock may begin at 0.
+	t.setDeadline(n, max(t.now+span, 1))
+}
+
+// Deadline is when the next Step is due if no event comes before; false: never.
+func (t *Tree) Deadline() (Time, bool) {
+	for len(t.timers) > 0 {
+		first := t.timers[0]
+		if first.node.deadline == first.at {
+			return first.at, true
+		}
+		heap.Pop(&t.timers)
+	}
+	return 0, false
+}
+
+// expire ends every state whose time has come.
+func (t *Tree) expire() {
+	for {
+		at, ok := t.Deadline()
+		if !ok || at > t.now || t.halted {
+			return
+		}
+		n := t.timers[0].node
+		heap.Pop(&t.timers)
+		n.deadline = 0
+		switch n.state {
+		case Starting:
+			t.startOverdue(n)
+		case Stopping:
+			t.stopOverdue(n)
+		case BackingOff:
+			t.send(n.parent, message{kind: resume, child: n, generation: n.generation, cause: n.cause})
+		default:
+			panic("tree: " + n.id() + " has a deadline while it is " + string(n.state))
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package tree
+
+import (
+	"slices"
+	"strconv"
+)
+
+// accepts says whether an end is normal (OTP: normal, shutdown, {shutdown, _}).
+func (s Success) accepts(e Exit) bool {
+	if e.Signal != "" {
+		return slices.Contains(s.Signals, e.Signal)
+	}
+	for _, r := range s.Codes {
+		if r[0] <= e.Code && e.Code <= r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// String is the end in words: "exit code 3", "killed by SIGKILL".
+func (e Exit) String() string {
+	if e.Signal != "" {
+		return "killed by " + e.Signal
+	}
+	return "exit code " + strconv.Itoa(e.Code)
+}
+
+// processExited: nothing of the process is left. What that means depends on
+// what it was doing.
+func (t *Tree) processExited(e Exited) {
+	n := t.incarnation(e.Ref)
+	if n == nil || !n.alive {
+		return
+	}
+	exit := e.Exit
+	n.alive = false
+	switch {
+	case n.state == Stopping && n.overdue:
+		n.overdue = false
+		t.startFailed(n, &exit, Report{PID: n.pid, Cause: "not ready within its start timeout"})
+	case n.state == Stopping:
+		t.processStopped(n, &exit)
+	case n.state == Starting && n.spec.Ready == AtExit && n.spec.Success.accepts(exit):
+		t.startDone(n)
+		t.processEnded(n, exit)
+	case n.state == Starting:
+		t.startFailed(n, &exit, Report{PID: n.pid, Cause: "it ended before it was ready: " + exit.String()})
+	default:
+		t.processEnded(n, exit)
+	}
+	n.pid = 0
+}
+
+// processEnded: an end nobody asked for. Its supervisor hears of it in its turn.
+func (t *Tree) processEnded(n *node, exit Exit) {
+	reason := EndExit
+	if exit.Signal != "" {
+		reason = EndSignal
+	}
+	n.lastEnd = &End{Reason: reason, Exit: &exit, At: t.now}
+	n.ranFor(t.now - n.upAt)
+	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: &exit, Because: n.signalled})
+	n.end = ending{seq: seq, normal: n.spec.Success.accepts(exit), exit: &exit}
+	t.send(n.parent, message{kind: childExit, child: n, generation: n.generation})
+}
+
+// childEnded is what a supervisor does about a child that ended by itself
+// (supervisor.erl do_restart/2).
+func (t *Tree) childEnded(s, c *node) {
+	end := c.end
+	if c.spec.Restart == Permanent || c.spec.Restart == Transient && !end.normal {
+		t.restart(s, c, end.seq)
+		return
+	}
+	t.become(c, Finished, end.seq)
+	if c.spec.Restart == Temporary || s.simple() {
+		t.forget(s, c)
+	}
+	if end.gaveUp {
+		t.fail(c)
+	}
+	t.autoShutdown(s, c)
+}
+
+// fail shows a supervisor that gave up, and what it had below it, as failed.
+func (t *Tree) fail(n *node) {
+	t.become(n, Failed, n.cause)
+	for _, c := range n.children {
+		t.fail(c)
+	}
+	for _, c := range n.forgotten {
+		t.fail(c)
+	}
+}
+
+// autoShutdown ends a supervisor whose significant children have done their
+// work (supervisor.erl check_significant). Only a significant child that ended
+// by itself and is not restarted comes here.
+func (t *Tree) autoShutdown(s, c *node) {
+	if !c.spec.Significant || s.spec.Flags.AutoShutdown == Never {
+		return
+	}
+	if s.spec.Flags.AutoShutdown == AllSignificant {
+		for _, x := range s.children {
+			if x.spec.Significant && (x.present() || x.pendingRestart()) {
+				return
+			}
+		}
+	}
+	t.beginEnd(s, operation{reason: endAuto, child: c, cause: c.end.seq, exit: c.end.exit})
+}

@@ -1,0 +1,95 @@
+package tree
+
+// messageKind says what a message in a supervisor's inbox is about.
+type messageKind uint8
+
+const (
+	childExit  messageKind = iota // a child died (OTP: 'EXIT' from a child)
+	tryAgain                      // a restart failed to start (OTP: try_again_restart)
+	resume                        // the backoff of a restart has passed
+	parentStop                    // stop (OTP: 'EXIT' from the parent)
+	called                        // an operator's request (OTP: a gen_server call)
+	apply                         // its part of an Apply is due
+)
+
+// message is one entry of an inbox. It is heard when everything before it has
+// been dealt with completely.
+type message struct {
+	kind       messageKind
+	child      *node
+	generation Generation
+	cause      uint64
+	call       Called
+}
+
+// send appends to a supervisor's inbox.
+func (t *Tree) send(s *node, m message) {
+	s.inbox = append(s.inbox, m)
+	t.wake(s)
+}
+
+// work lets one supervisor go on until it waits for a child or for a message.
+// A message is taken from the inbox only when nothing is left to do: that is
+// OTP's supervisor, which blocks while it starts or stops a child.
+func (t *Tree) work(s *node) {
+	for {
+		switch {
+		case s.op == nil && len(s.inbox) == 0:
+			return
+		case s.op == nil:
+			m := s.inbox[0]
+			s.inbox = s.inbox[1:]
+			t.handle(s, m)
+		case t.overtaken(s):
+			cause := s.cause
+			t.abandon(s)
+			t.beginEnd(s, operation{reason: endAsked, cause: cause})
+		case s.op.issued:
+			return
+		case s.op.next == len(s.op.steps):
+			t.finish(s)
+		default:
+			t.issue(s)
+		}
+	}
+}
+
+// handle acts on one message. News about an incarnation that is not the child's
+// present one any more is dropped.
+func (t *Tree) handle(s *node, m message) {
+	c := m.child
+	switch m.kind {
+	case childExit:
+		if c.parent == s && c.generation == m.generation && c.state == Up && !c.alive {
+			t.childEnded(s, c)
+		}
+	case tryAgain:
+		// By name, not by generation: OTP acts on every one of them while the
+		// child is restarting.
+		if c.parent == s && c.state == Restarting {
+			t.restart(s, c, c.cause)
+		}
+	case resume:
+		if c.parent == s && c.state == BackingOff && c.generation == m.generation {
+			t.begin(s, operation{kind: opRestart, child: c, cause: m.cause, counted: true})
+			t.addStarts(s)
+		}
+	case parentStop:
+		t.beginEnd(s, operation{reason: endAsked, cause: m.cause})
+	case called:
+		t.serve(s, m)
+	case apply:
+		t.beginChange(s)
+	}
+}
+
+// overtaken says that a stop request waits while this supervisor is starting
+// children, or is about to: the start is cut short. OTP would finish it first,
+// and a shutdown could hang behind a child that never becomes ready.
+func (t *Tree) overtaken(s *node) bool {
+	if t.opts.OTP || !s.asked || s.op.kind == opEnd || s.op.next == len(s.op.steps) {
+		return false
+	}
+	v := s.op.steps[s.op.next].verb
+	return v == stepStart || v == stepRestart
+}

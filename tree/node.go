@@ -1,0 +1,194 @@
+package tree
+
+import "fmt"
+
+// node is one supervisor or process, from the moment it is wanted until it is
+// removed, through all its incarnations.
+type node struct {
+	spec   ChildSpec
+	parent *node // nil for the root
+
+	state      State
+	generation Generation
+	since      Time
+	cause      uint64 // the report behind state
+	deadline   Time   // of the present state, 0: none
+	restarts   int
+	held       bool // an operator stopped it
+
+	// alive: there is something of this incarnation. A process between Started
+	// and Exited; a supervisor between the beginning of its init and its end. A
+	// node that is Up and not alive has died, and its supervisor has not yet
+	// heard of it (OTP: the 'EXIT' message is in the mailbox).
+	alive bool
+	end   ending
+
+	// Of a process.
+	pid       int
+	lastEnd   *End
+	overdue   bool   // its start timeout has passed: its end is a failed start
+	signalled uint64 // an operator's signal, which causes its next end
+	upAt      Time
+	level     int // restarts in a row that were delayed by backoff
+
+	// Of a supervisor.
+	children []*node // in start order (OTP: {Ids, Db})
+	// forgotten are children that OTP has no record of any more, kept to be
+	// shown: temporary ones whose process is gone.
+	forgotten []*node
+	inbox     []message  // OTP: the mailbox
+	op        *operation // OTP: the blocking receive
+	window    []Time     // restarts that still count, oldest first
+	queued    bool       // among Tree.runnable
+	asked     bool       // its supervisor, or who stops the tree, wants it gone
+	killing   bool       // it is being killed: stops below have no grace
+	counted   bool       // its incarnation was a restart, so its children's are
+	// pending is the spec that Apply has for it and it has not heard of yet.
+	pending *ChildSpec
+}
+
+// ending is how the last incarnation of a node ended.
+type ending struct {
+	seq    uint64 // the report that told it
+	normal bool   // OTP: normal, shutdown or {shutdown, _}
+	gaveUp bool   // a supervisor whose intensity was exceeded
+	// exit is the end of the process behind it: its own, or that of the child
+	// that ended this supervisor. nil: no process ended.
+	exit *Exit
+}
+
+func (n *node) id() string { return n.spec.ID }
+
+func (n *node) isSupervisor() bool { return n.spec.Type == Supervisor }
+
+func (n *node) ref() Ref { return Ref{n.spec.ID, n.generation} }
+
+// simple tells a supervisor whose children are instances of a template.
+func (n *node) simple() bool { return n.spec.Flags.Strategy == SimpleOneForOne }
+
+// present says that its supervisor holds a pid for it (OTP: is_pid(Pid)), be
+// the process alive or not.
+func (n *node) present() bool {
+	return n.state == Starting || n.state == Up || n.state == Stopping
+}
+
+// pendingRestart says that OTP would show it as restarting.
+func (n *node) pendingRestart() bool { return n.state == Restarting || n.state == BackingOff }
+
+// newNode makes a node that does not run and enters it into the index.
+func (t *Tree) newNode(spec ChildSpec, parent *node) *node {
+	n := &node{spec: spec, parent: parent, state: Stopped, since: t.now}
+	t.index[spec.ID] = n
+	return n
+}
+
+// populate gives a supervisor the children of its static spec. Nodes that it
+// had under the same name and type stay, with their history; whatever else it
+// had is gone: a new incarnation knows its static spec only.
+func (t *Tree) populate(s *node) {
+	old := append(s.children, s.forgotten...)
+	s.children, s.forgotten = nil, nil
+	known := make(map[string]*node, len(old))
+	for _, c := range old {
+		known[c.id()] = c
+	}
+	if !s.simple() {
+		for _, spec := range s.spec.Children {
+			c := known[spec.ID]
+			if c != nil && c.spec.Type == spec.Type {
+				delete(known, spec.ID)
+				c.spec, c.pending = spec, nil
+				t.become(c, Stopped, c.cause)
+			} else {
+				c = t.newNode(spec, s)
+			}
+			s.children = append(s.children, c)
+			if c.isSupervisor() {
+				t.populate(c)
+			}
+		}
+	}
+	for _, c := range old {
+		if known[c.id()] == c {
+			t.remove(c)
+		}
+	}
+}
+
+// remove takes a node that does not run and all below it out of the index.
+func (t *Tree) remove(n *node) {
+	if n.alive {
+		panic(fmt.Sprintf("tree: %s is removed while it is %s", n.id(), n.state))
+	}
+	t.setDeadline(n, 0)
+	if t.index[n.id()] == n {
+		delete(t.index, n.id())
+	}
+	for _, c := range n.children {
+		t.remove(c)
+	}
+	for _, c := range n.forgotten {
+		t.remove(c)
+	}
+	n.parent = nil
+}
+
+// become enters a state. Every state that waits for a time sets its deadline
+// after it.
+func (t *Tree) become(n *node, s State, cause uint64) {
+	if n.state != s {
+		n.since = t.now
+	}
+	n.state = s
+	n.cause = cause
+	t.setDeadline(n, 0)
+}
+
+// becomeStarting begins a new incarnation.
+func (t *Tree) becomeStarting(n *node, cause uint64) {
+	if n.alive || n.present() {
+		panic(fmt.Sprintf("tree: %s is started while it is %s", n.id(), n.state))
+	}
+	t.become(n, Starting, cause)
+	t.gen++
+	n.generation = t.gen
+	n.held, n.overdue, n.asked, n.killing = false, false, false, false
+	n.signalled = 0
+	n.end = ending{}
+}
+
+// drop takes a child out of its supervisor's list, in which it must be.
+func (s *node) drop(c *node) {
+	for i, x := range s.children {
+		if x == c {
+			s.children = append(s.children[:i:i], s.children[i+1:]...)
+			return
+		}
+	}
+}
+
+// forget is what OTP does with a temporary child whose process is gone: it has
+// no record of it any more. An instance of a template vanishes, every other one
+// is still shown.
+func (t *Tree) forget(s, c *node) {
+	s.drop(c)
+	if s.simple() {
+		t.remove(c)
+		return
+	}
+	t.become(c, Finished, c.cause)
+	s.forgotten = append(s.forgotten, c)
+}
+
+// settleChild is what is left of a child that was stopped or swept: a
+// temporary one is forgotten, any other one is stopped.
+func (t *Tree) settleChild(s, c *node, cause uint64) {
+	if c.spec.Restart == Temporary || s.simple() {
+		c.cause = cause
+		t.forget(s, c)
+		return
+	}
+	if c.state != Finished {
+		t.become(c, Stopped, cause)
+	}
+}

@@ -1,0 +1,75 @@
+package tree
+
+// restart is one restart attempt of c, which does not run: count it, and give
+// up or carry it out (supervisor.erl restart/2).
+func (t *Tree) restart(s, c *node, because uint64) {
+	if !t.allowRestart(s) {
+		t.giveUp(s, c, because)
+		return
+	}
+	seq := t.report(Report{Kind: RestartBegun, Node: c.id(), Because: because})
+	t.become(c, Restarting, seq)
+	op := operation{kind: opRestart, child: c, cause: seq, counted: true}
+	sweep := s.span(c)
+	for i := len(sweep) - 1; i >= 0; i-- {
+		if sweep[i] != c {
+			op.steps = append(op.steps, step{verb: stepStop, child: sweep[i]})
+		}
+	}
+	op.steps = append(op.steps, step{verb: stepRestart, child: c})
+	t.begin(s, op)
+}
+
+// span is the part of the list that a restart of c stops and starts. What it
+// returns is not changed by a later change of the list.
+func (s *node) span(c *node) []*node {
+	switch s.spec.Flags.Strategy {
+	case OneForAll:
+		return s.children
+	case RestForOne:
+		for i, x := range s.children {
+			if x == c {
+				return s.children[i:]
+			}
+		}
+	}
+	return []*node{c}
+}
+
+// delayOrStart follows the stops of a sweep: the child that caused it waits for
+// its backoff, if it has one, and the supervisor is free meanwhile; else the
+// starts begin at once.
+func (t *Tree) delayOrStart(s *node) {
+	op := s.op
+	if delay := op.child.delayRestart(); delay > 0 {
+		seq := t.report(Report{Kind: BackoffBegun, Node: op.child.id(), Because: op.cause, Delay: delay})
+		t.become(op.child, BackingOff, seq)
+		t.after(op.child, delay)
+		s.op = nil
+		return
+	}
+	t.addStarts(s)
+}
+
+// addStarts appends the start phase of a sweep: every child in its range that
+// is still in the list, whatever had stopped it (OTP starts them all).
+func (t *Tree) addStarts(s *node) {
+	for _, x := range s.span(s.op.child) {
+		s.op.steps = append(s.op.steps, step{verb: stepStart, child: x})
+	}
+}
+
+// giveUp ends a supervisor whose restart intensity is exceeded by the restart
+// of c (supervisor.erl reached_max_restart_intensity).
+func (t *Tree) giveUp(s, c *node, because uint64) {
+	limit := s.spec.Flags
+	seq := t.report(Report{Kind: GaveUp, Node: s.id(), Child: c.id(), Limit: &limit, Because: because})
+	exit := c.end.exit
+	if s.simple() || c.spec.Restart == Temporary {
+		t.become(c, Stopped, because)
+		t.forget(s, c)
+	} else {
+		t.become(c, Stopped, because)
+	}
+	t.beginEnd(s, operation{reason: endGaveUp, child: c, cause: seq, exit: exit})
+}

@@ -1,0 +1,186 @@
+package tree
+
+// beginStop begins to stop a child and says whether there is anything to wait
+// for. Brutal stops grant no time. A child that has died already, unheard, is
+// found dead: its end has no other effect (OTP: unlink_flush).
+func (t *Tree) beginStop(c *node, brutal bool, because uint64) bool {
+	switch {
+	case c.state == Stopping:
+		c.overdue, c.asked = false, true
+		if brutal {
+			t.kill(c)
+		}
+		return true
+	case c.state == Up && !c.alive:
+		t.become(c, Stopped, c.end.seq)
+		return false
+	case !c.present():
+		return false
+	}
+	seq := t.report(Report{Kind: StopBegun, Node: c.id(), PID: c.pid, Because: because})
+	t.become(c, Stopping, seq)
+	c.asked = true
+	t.requestStop(c, brutal)
+	return true
+}
+
+// requestStop sends the stop request to a child that is Stopping and sets the
+// time it has (supervisor.erl shutdown/1).
+func (t *Tree) requestStop(c *node, brutal bool) {
+	brutal = brutal || c.spec.Shutdown.Brutal && c.parent != nil
+	switch {
+	case brutal:
+		t.kill(c)
+		return
+	case c.isSupervisor():
+		t.send(c, message{kind: parentStop, cause: c.cause})
+	default:
+		t.act(Stop{c.ref()})
+	}
+	if c.parent != nil {
+		t.after(c, c.spec.Shutdown.Timeout)
+	}
+}
+
+// stopOverdue ends the patience with a child that was asked to stop.
+func (t *Tree) stopOverdue(n *node) { t.kill(n) }
+
+// kill ends a child that is Stopping without grace; a supervisor with all that
+// is below it, in no order.
+func (t *Tree) kill(n *node) {
+	t.setDeadline(n, 0)
+	if !n.isSupervisor() {
+		t.act(Kill{n.ref()})
+		return
+	}
+	if n.killing {
+		return
+	}
+	n.killing = true
+	if n.op == nil || n.op.kind != opEnd {
+		t.abandon(n)
+		t.beginEnd(n, operation{reason: endAsked, cause: n.cause})
+		return
+	}
+	t.stopTogether(n)
+}
+
+// stopTogether begins the stops of all children of a supervisor that ends: of
+// one that is being killed, and of one whose children are instances of a
+// template, which have no order.
+func (t *Tree) stopTogether(s *node) {
+	for i := len(s.children) - 1; i >= 0; i-- {
+		t.beginStop(s.children[i], s.killing, s.op.cause)
+	}
+}
+
+// beginEnd begins the end of a supervisor: its children are stopped in reverse
+// order, then it is gone (supervisor.erl terminate/2).
+func (t *Tree) beginEnd(s *node, op operation) {
+	op.kind = opEnd
+	if s.state != Stopping && op.reason != endInitFailed {
+		child := ""
+		if op.reason == endAuto {
+			child = op.child.id()
+		}
+		op.cause = t.report(Report{Kind: StopBegun, Node: s.id(), Child: child, Because: op.cause})
+		t.become(s, Stopping, op.cause)
+	}
+	for i := len(s.children) - 1; i >= 0; i-- {
+		op.steps = append(op.steps, step{verb: stepStop, child: s.children[i]})
+	}
+	t.begin(s, op)
+	if s.killing || s.simple() {
+		t.stopTogether(s)
+	}
+}
+
+// processStopped: a process that was asked to stop is gone.
+func (t *Tree) processStopped(n *node, exit *Exit) {
+	if exit != nil {
+		n.lastEnd = &End{Reason: EndStopped, Exit: exit, At: t.now}
+	}
+	seq := t.report(Report{Kind: StopDone, Node: n.id(), PID: n.pid, Exit: exit, Because: n.cause})
+	n.end = ending{seq: seq, normal: true, exit: exit}
+	t.become(n, Stopped, seq)
+	t.stopAnswered(n)
+}
+
+// stopAnswered completes the stop step of the supervisor above, if it has come
+// to this child already.
+func (t *Tree) stopAnswered(n *node) {
+	if n.parent.head(n) != nil {
+		t.stepStopped(n.parent)
+	}
+}
+
+// supervisorGone: a supervisor has stopped all its children and ends.
+func (t *Tree) supervisorGone(s *node, op *operation) {
+	s.alive, s.window = false, nil
+	t.refuseInbox(s)
+	if op.reason == endInitFailed && !s.asked {
+		t.startFailed(s, op.exit, Report{Child: op.child.id(), Cause: op.child.id() + " did not start: " + op.why})
+		return
+	}
+	seq := t.report(Report{Kind: StopDone, Node: s.id(), Because: s.cause})
+	s.end = ending{seq: seq, normal: true, gaveUp: op.reason == endGaveUp, exit: op.exit}
+	if s.end.gaveUp && op.exit != nil && *op.exit == (Exit{}) {
+		s.end.exit = nil // giving up is no success, even over a child that ends with 0
+	}
+	switch {
+	case s.parent == nil:
+		t.become(s, Stopped, seq)
+		t.haltFor(s, op)
+	case s.asked:
+		t.become(s, Stopped, seq)
+		t.stopAnswered(s)
+	default:
+		t.become(s, Up, seq) // and not alive: its supervisor has not heard of it
+		t.send(s.parent, message{kind: childExit, child: s, generation: s.generation})
+	}
+}
+
+// refuseInbox answers who waits for a supervisor that has ended.
+func (t *Tree) refuseInbox(s *node) {
+	inbox := s.inbox
+	s.inbox = nil
+	for _, m := range inbox {
+		switch m.kind {
+		case called:
+			t.act(Reply{ID: m.call.ID, Refusal: NoProc})
+		case apply:
+			t.changed(s)
+		}
+	}
+}
+
+// haltFor ends the tree with the reason of its root's end. A shutdown that was
+// asked for is the reason whatever else came between.
+func (t *Tree) haltFor(root *node, op *operation) {
+	h := Halt{Limit: root.spec.Flags, Exit: op.exit}
+	if op.child != nil {
+		h.Child = op.child.id()
+	}
+	switch {
+	case t.shutdown != nil:
+		h = Halt{Reason: HaltShutdown}
+	case op.reason == endGaveUp:
+		h.Reason = HaltGaveUp
+		t.fail(root)
+	case op.reason == endAuto:
+		h.Reason = HaltAutoShutdown
+	}
+	t.halt(h)
+}
+
+// halt is the last thing a tree does.
+func (t *Tree) halt(h Halt) {
+	t.halted = true
+	t.runnable, t.timers = nil, nil
+	t.refuseChanges()
+	for _, id := range t.waiting {
+		t.act(Reply{ID: id})
+	}
+	t.waiting = nil
+	t.act(h)
+}
