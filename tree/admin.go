@@ -125,10 +125,12 @@ func (t *Tree) unknown(s *node, id string) Refusal {
 
 func (t *Tree) terminateChild(s *node, r TerminateChild, op operation) (Refusal, bool) {
 	c := t.find(s, r.ID)
-	if c == nil {
+	switch {
+	case c == nil && r.Generation != 0 && s.simple():
+		return "", true // OTP: the pid of a process that is no more
+	case c == nil:
 		return t.unknown(s, r.ID), false
-	}
-	if r.Generation != 0 && r.Generation != c.generation {
+	case r.Generation != 0 && r.Generation != c.ran:
 		return "", true
 	}
 	if c.present() {

@@ -26,8 +26,9 @@ type node struct {
 	// Of a process.
 	pid       int
 	lastEnd   *End
-	overdue   bool   // its start timeout has passed: its end is a failed start
-	signalled uint64 // an operator's signal, which causes its next end
+	overdue   bool       // its start timeout has passed: its end is a failed start
+	signalled uint64     // an operator's signal, which causes its next end
+	ran       Generation // the last incarnation that had a process
 	upAt      Time
 	level     int // restarts in a row that were delayed by backoff
 

@@ -10,8 +10,9 @@ type TerminateChild struct {
 	// Supervisor is asked, as in OTP; empty asks the one that has the child.
 	Supervisor string
 	ID         string
-	// Generation, when set, limits the call to that incarnation: a stale one
-	// is answered as done and nothing happens.
+	// Generation, when set, limits the call to the child whose last process had
+	// it (OTP's pid of a dynamic child): a stale one is answered as done and
+	// nothing happens.
 	Generation Generation
 }
 

@@ -52,8 +52,11 @@ func (t *Tree) delayOrStart(s *node) {
 }
 
 // addStarts appends the start phase of a sweep: every child in its range that
-// is still in the list, whatever had stopped it (OTP starts them all).
+// is still in the list, whatever had stopped it (OTP starts them all). The child
+// that caused it is one of them now: should an earlier one fail to start, that
+// one is retried and this one stays stopped.
 func (t *Tree) addStarts(s *node) {
+	t.become(s.op.child, Stopped, s.op.cause)
 	for _, x := range s.span(s.op.child) {
 		s.op.steps = append(s.op.steps, step{verb: stepStart, child: x})
 	}

@@ -61,7 +61,7 @@ func (t *Tree) processStarted(e Started) {
 	if n == nil || n.alive || n.state != Starting && n.state != Stopping {
 		return
 	}
-	n.alive, n.pid = true, e.PID
+	n.alive, n.pid, n.ran = true, e.PID, n.generation
 	if n.counted {
 		n.restarts++
 	}
