@@ -1,0 +1,164 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coppice/tree"
+)
+
+// A draining group is looked at after lookMin, then after twice that, and so on
+// up to lookMax.
+const (
+	lookMin = time.Millisecond
+	lookMax = 256 * time.Millisecond
+)
+
+// child is a child of which Started was told and Exited was not. Its main process
+// leads its group, so one number names both.
+type child struct {
+	ref   tree.Ref
+	group group
+	asked bool // Stop or Kill came before the end of the main process
+
+	// Once the main process was reaped, while the group drains:
+	exit  tree.Exit
+	at    time.Time
+	pause time.Duration // between the last look and the next
+	due   time.Time     // the next look
+}
+
+// stop is Stop, on the goroutine of Run.
+func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
+	if r.cancel(ref) {
+		return
+	}
+	c := r.children[ref]
+	if c == nil {
+		return
+	}
+	c.asked = true
+	if signal == "" {
+		signal = "SIGTERM"
+	}
+	r.send(c, signal, !mainOnly)
+	r.send(c, "SIGCONT", !mainOnly) // a stopped process has only noted the signal
+}
+
+// kill is Kill, on the goroutine of Run.
+func (r *Reaper) kill(ref tree.Ref) {
+	if r.cancel(ref) {
+		return
+	}
+	if c := r.children[ref]; c != nil {
+		c.asked = true
+		r.send(c, "SIGKILL", true)
+	}
+}
+
+// signal is Signal, on the goroutine of Run.
+func (r *Reaper) signal(ref tree.Ref, signal string, all bool) {
+	if c := r.children[ref]; c != nil {
+		r.send(c, signal, all)
+	}
+}
+
+// send signals the group of a child, or its main process alone if that was not
+// reaped yet.
+func (r *Reaper) send(c *child, name string, all bool) {
+	number, ok := SignalNumber(name)
+	if !ok {
+		r.refused(c, name, errors.New("there is no such signal"))
+		return
+	}
+	reaped := r.mains[c.group.number] != c
+	if reaped && !all {
+		return
+	}
+	var err error
+	if all {
+		err = c.group.signal(number)
+	} else {
+		err = unix.Kill(c.group.number, number)
+	}
+	if err != nil && err != unix.ESRCH {
+		r.refused(c, name, err)
+	}
+	if reaped {
+		r.drain(c) // it may be empty very soon
+	}
+}
+
+// refused tells that a signal was not sent.
+func (r *Reaper) refused(c *child, name string, err error) {
+	cause := fmt.Sprintf("cannot send %s to process %d: %v", name, c.group.number, err)
+	if err == unix.EPERM {
+		cause += " (it runs as another user, and the daemon lacks CAP_KILL)"
+	}
+	r.tell(SignalFailed{Ref: c.ref, Signal: name, Cause: cause})
+}
+
+// mainEnded deals with a main process that is a zombie: with what is left of its
+// group as long as the zombie holds the number, then with itself.
+func (r *Reaper) mainEnded(c *child) {
+	var err error
+	if !c.asked {
+		err = c.group.signal(unix.SIGKILL)
+	}
+	r.handles = r.handles && c.group.hold()
+	c.exit, c.at = wait(c.group.number), time.Now()
+	delete(r.mains, c.group.number)
+	if c.group.empty() {
+		r.exited(c)
+		return
+	}
+	if err != nil {
+		r.refused(c, "SIGKILL", err) // by those who are left, not by the zombie
+	}
+	r.draining[c.group.number] = c
+	r.drain(c)
+}
+
+// orphanEnded reaps a zombie that is nobody's main process, and looks at its
+// group if that is draining: it may have been the last member.
+func (r *Reaper) orphanEnded(pid int) {
+	group := 0
+	if len(r.draining) > 0 {
+		group, _ = unix.Getpgid(pid) // asked before the zombie is gone
+	}
+	wait(pid)
+	if c := r.draining[group]; c != nil && c.group.empty() {
+		r.exited(c)
+	}
+}
+
+// drain begins a new row of looks at a draining group.
+func (r *Reaper) drain(c *child) {
+	c.pause = lookMin
+	c.due = time.Now().Add(c.pause)
+	r.alarm(c.due)
+}
+
+// lookAt looks at a draining group if it is time.
+func (r *Reaper) lookAt(c *child, now time.Time) {
+	if !c.due.After(now) {
+		if c.group.empty() {
+			r.exited(c)
+			return
+		}
+		c.pause = min(2*c.pause, lookMax)
+		c.due = now.Add(c.pause)
+	}
+	r.alarm(c.due)
+}
+
+// exited tells that nothing of a child is left, and forgets it.
+func (r *Reaper) exited(c *child) {
+	c.group.release()
+	delete(r.draining, c.group.number)
+	delete(r.children, c.ref)
+	r.tell(Exited{Ref: c.ref, Exit: c.exit, At: c.at})
+}

@@ -1,0 +1,36 @@
+package process
+
+import (
+	"os"
+	"syscall"
+)
+
+// Command says what a child executes. It is complete: nothing is taken from the
+// daemon's environment.
+type Command struct {
+	// Argv is the program and its arguments, as the program will see them. A
+	// program with a slash is a path (absolute, or relative to Dir); one
+	// without is looked up in the PATH of Env, as execvp(3) does.
+	Argv []string
+	// Env is the whole environment, NAME=value each.
+	Env []string
+	// Dir is the working directory; empty is the daemon's.
+	Dir string
+	// User is who the child runs as; nil is the daemon's own user.
+	User *syscall.Credential
+	// Stdout and Stderr are what the child writes to; nil is /dev/null. They may
+	// be the same file. They belong to the reaper from Start on, which closes
+	// them once they are not needed any more, whether the start succeeds or
+	// fails. They are turned to blocking mode, as programs expect.
+	Stdout, Stderr *os.File
+}
+
+// close closes what the child was to write to. Closing the same file twice does
+// no harm: os.File remembers.
+func (c *Command) close() {
+	for _, file := range []*os.File{c.Stdout, c.Stderr} {
+		if file != nil {
+			file.Close()
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package process
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// descriptorsOwn is what the daemon needs for itself: the standard streams, its
+// socket and the clients', the journal, and what a fork takes for a moment.
+const descriptorsOwn = 64
+
+// CheckDescriptors returns an error that says what to do if the daemon cannot hold
+// this many children at so many descriptors each. (The limit is the hard one: Go
+// has raised the soft one to it, see getrlimit(2). It is only read here; setting
+// it would let the children inherit what Go has raised.)
+func CheckDescriptors(children, each int) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("cannot read the limit of descriptors: %v", err)
+	}
+	needed := uint64(descriptorsOwn + children*each)
+	if needed <= limit.Cur {
+		return nil
+	}
+	return fmt.Errorf("cannot hold %d children: they need %d descriptors, the limit is %d "+
+		"(raise it by ulimit -Hn %d, or LimitNOFILE=%d in systemd)", children, needed, limit.Cur, needed, needed)
+}

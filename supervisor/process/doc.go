@@ -1,0 +1,75 @@
+// Package process starts, signals and reaps every process of the daemon, on one
+// goroutine. It is the only place below the daemon that forks.
+//
+// # Why one goroutine
+//
+// A number that names a process is safe to signal only while nobody has waited
+// for that process: until then its zombie holds the number, afterwards the
+// kernel may give it to a stranger. And an exit status is told once, to whoever
+// waits first. Both hazards end when one goroutine forks, signals and waits: it
+// never signals a number that it has reaped, no status can be taken by another
+// waiter, and a child that dies before its parent has written down that it
+// exists is found in the table all the same, because the table is only read
+// after it was written. So nothing else in the daemon may fork or wait, os/exec
+// included, nor a library that does.
+//
+// It is also the cheap way: no goroutine, thread or descriptor a child, and no
+// wake-up while nothing happens.
+//
+// # The life of a child
+//
+// Start forks (setsid(2), so that the child leads a session and a process group
+// of its own number; standard input is /dev/null; nothing is inherited but the
+// standard streams) and answers with Started, or with StartFailed and a sentence
+// that says what is wrong with the program.
+//
+// SIGCHLD says that something ended, never what or how many: signals coalesce.
+// So the reaper asks waitid(2) with WNOWAIT who is a zombie, until nobody is.
+// Somebody it did not start is an orphan whose parent died (the daemon is a
+// child subreaper or PID 1) and is reaped. The main process of a child is dealt
+// with while its zombie still holds the number:
+//
+//   - Nobody had asked for the end: SIGKILL to what is left of the group.
+//   - The end was asked for by Stop or Kill: what is left of the group has until
+//     Kill, for a program may well have handed its last work to a worker.
+//
+// Then the zombie is reaped, and if the group is empty Exited is told; if not,
+// the group is draining, and Exited waits until it is empty. Exited carries the
+// status of the main process as the kernel told it, whatever was asked.
+//
+// # Draining groups
+//
+// Nobody is told when a process group becomes empty. A member that dies as an
+// orphan is seen, for the reaper becomes its parent; then its group is looked at.
+// A member that is reaped by a parent of its own is not seen, so while there are
+// draining groups a timer looks at each of them, at growing intervals.
+//
+// A draining group's leader was reaped, so its number is held by its members
+// alone and is free as soon as the last one is gone. The reaper therefore opens
+// a pidfd of the leader before it reaps it and signals the group through that
+// (PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9): it can only ever mean the group it was
+// opened for. On older kernels the number is used; then a stranger could be hit
+// if all numbers were given out once between two looks at the group, and if that
+// stranger had become a group leader. A child that gets the number of a draining
+// group proves that this group is gone.
+//
+// # What a child does not inherit
+//
+// Sanitize, called first thing in main, makes sure that no descriptor, no ignored
+// signal and no reaped-by-others orphan gets past the daemon; the fork itself runs
+// on a thread with an empty signal mask. The runtime of Go raises the soft limit
+// of descriptors for itself and gives the child the one that the daemon was
+// started with, unless somebody calls syscall.Setrlimit or unix.Prlimit for
+// RLIMIT_NOFILE, which therefore nobody may. The same holds for signal.Ignore:
+// what it sets is inherited, and signal.Reset does not undo it.
+//
+// # What is not ideal
+//
+// syscall.ForkExec returns when the program was executed. A program or directory
+// on a file system that does not answer keeps the reaper in there, and the next
+// garbage collection then stops the whole daemon until it returns: such a program
+// has to be started through another process of ours, which may hang in its place.
+//
+// A process that leaves its group (setsid or setpgid) is not part of the group
+// any more: neither Stop nor Kill reach it, and Exited does not wait for it.
+package process

@@ -1,0 +1,53 @@
+package process
+
+import (
+	"syscall"
+	"time"
+
+	"coppice/tree"
+)
+
+// Fact is what the reaper tells. The set is closed.
+type Fact interface{ fact() }
+
+// Started says that the program was executed. It or StartFailed answers each
+// Start.
+type Started struct {
+	tree.Ref
+	PID int
+}
+
+// StartFailed says that there is no process, and why.
+type StartFailed struct {
+	tree.Ref
+	// Cause is one sentence for a person.
+	Cause string
+	// Errno is the system's reason; 0 where the system was not asked.
+	Errno syscall.Errno
+}
+
+// Exited says that the main process and its whole group are gone. It comes once
+// for each Started, after it.
+type Exited struct {
+	tree.Ref
+	// Exit is how the main process ended, also when it was asked to end.
+	Exit tree.Exit
+	// At is when the main process was found to have ended; its group may have
+	// lived longer.
+	At time.Time
+}
+
+// SignalFailed says that a signal could not be sent although there is somebody
+// to receive it: the child runs as a user whom the daemon may not signal
+// (EPERM), or there is no such signal.
+type SignalFailed struct {
+	tree.Ref
+	Signal string
+	// Cause is one sentence for a person.
+	Cause string
+}
+
+func (Started) fact()      {}
+func (StartFailed) fact()  {}
+func (Exited) fact()       {}
+func (SignalFailed) fact() {}

@@ -1,0 +1,201 @@
+package process
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"coppice/tree"
+)
+
+// reapMax is how many ends are dealt with before commands get their turn again:
+// a storm of orphans must not keep a Kill waiting.
+const reapMax = 256
+
+// Reaper forks, signals and reaps the children of this process. There must be
+// only one in a process, and nothing beside it that forks or waits. Made by New.
+type Reaper struct {
+	deliver func([]Fact)
+	sigchld chan os.Signal // room for one: it says that, not how many, ended
+	wake    chan struct{}  // room for one: it says that the queue is not empty
+
+	queueLock sync.Mutex
+	queue     []func()
+
+	// The rest belongs to the goroutine of Run.
+
+	children map[tree.Ref]*child   // Started was told, Exited was not
+	mains    map[int]*child        // by pid: the main process was not reaped
+	draining map[int]*child        // by pid: it was reaped, its group lives
+	attempts map[tree.Ref]*attempt // starts to be tried again
+	handles  bool                  // groups can be signalled through a pidfd
+	stdin    *os.File              // /dev/null, once it is needed
+	facts    []Fact                // not yet delivered
+	closed   bool
+
+	timer *time.Timer
+	due   time.Time // what the timer is set to; zero: it is not set
+}
+
+// New returns a reaper that does nothing yet: start it by `go r.Run()`. It tells
+// what happens by deliver, in order, which is called on Run's goroutine, must not
+// block and may keep the slice.
+func New(deliver func([]Fact)) *Reaper {
+	r := &Reaper{
+		deliver:  deliver,
+		sigchld:  make(chan os.Signal, 1),
+		wake:     make(chan struct{}, 1),
+		children: map[tree.Ref]*child{},
+		mains:    map[int]*child{},
+		draining: map[int]*child{},
+		attempts: map[tree.Ref]*attempt{},
+		handles:  true,
+		timer:    time.NewTimer(time.Hour),
+	}
+	r.timer.Stop()
+	signal.Notify(r.sigchld, syscall.SIGCHLD)
+	return r
+}
+
+// Run does all the work. It returns after Close, once no child is left.
+func (r *Reaper) Run() {
+	defer signal.Stop(r.sigchld)
+	r.reap() // what ended before New listened
+	for !r.closed || len(r.children) > 0 || len(r.attempts) > 0 {
+		select {
+		case <-r.sigchld:
+			r.reap()
+		case <-r.wake:
+			r.obey()
+		case <-r.timer.C:
+			r.look()
+		}
+		r.flush()
+	}
+	if r.stdin != nil {
+		r.stdin.Close()
+	}
+}
+
+// Start starts a child; Started or StartFailed answers it. ref must be new. The
+// files of c belong to the reaper from now on.
+//
+// Start, Stop, Kill, Signal and Close may be called by any goroutine. They never
+// block, and what they ask for is done in the order in which they were called.
+func (r *Reaper) Start(ref tree.Ref, c Command) {
+	r.enqueue(func() { r.start(ref, c) })
+}
+
+// Stop asks a child to end: it sends the signal (SIGTERM if the name is empty),
+// then SIGCONT, to the child's group, or with mainOnly to its main process alone.
+// The end that follows was asked for: what is left of the group has until Kill.
+// A ref without a child is no fault and nothing is signalled; a start that is
+// still tried fails.
+func (r *Reaper) Stop(ref tree.Ref, signal string, mainOnly bool) {
+	r.enqueue(func() { r.stop(ref, signal, mainOnly) })
+}
+
+// Kill sends SIGKILL to the whole group of a child. It is an end asked for, as
+// with Stop.
+func (r *Reaper) Kill(ref tree.Ref) {
+	r.enqueue(func() { r.kill(ref) })
+}
+
+// Signal sends a signal to the main process of a child, or with all to its
+// group. An end that follows is one that nobody asked for.
+func (r *Reaper) Signal(ref tree.Ref, signal string, all bool) {
+	r.enqueue(func() { r.signal(ref, signal, all) })
+}
+
+// Close makes Run return once no child is left. It ends none of them, and every
+// Start after it fails; after Run has returned nothing is answered any more.
+func (r *Reaper) Close() {
+	r.enqueue(func() { r.closed = true })
+}
+
+func (r *Reaper) enqueue(command func()) {
+	r.queueLock.Lock()
+	r.queue = append(r.queue, command)
+	r.queueLock.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// obey carries out what is queued. A fork takes long beside everything else, so
+// after each command what is known by then is told, and who ended meanwhile is
+// reaped.
+func (r *Reaper) obey() {
+	r.queueLock.Lock()
+	commands := r.queue
+	r.queue = nil
+	r.queueLock.Unlock()
+	for _, command := range commands {
+		command()
+		select {
+		case <-r.sigchld:
+			r.reap()
+		default:
+		}
+		r.flush()
+	}
+}
+
+// reap deals with everybody who has ended.
+func (r *Reaper) reap() {
+	for range reapMax {
+		pid := peek()
+		if pid == 0 {
+			return
+		}
+		if c := r.mains[pid]; c != nil {
+			r.mainEnded(c)
+		} else {
+			r.orphanEnded(pid)
+		}
+	}
+	select {
+	case r.sigchld <- syscall.SIGCHLD: // there may be more: come back soon
+	default:
+	}
+}
+
+// look does what was put off until now: it looks at draining groups and tries
+// starts again.
+func (r *Reaper) look() {
+	r.due = time.Time{}
+	now := time.Now()
+	for _, c := range r.draining {
+		r.lookAt(c, now)
+	}
+	for _, a := range r.attempts {
+		if a.due.After(now) {
+			r.alarm(a.due)
+		} else {
+			r.try(a)
+		}
+	}
+}
+
+// alarm makes sure that look is called at the given time, or before.
+func (r *Reaper) alarm(at time.Time) {
+	if r.due.IsZero() || at.Before(r.due) {
+		r.due = at
+		r.timer.Reset(time.Until(at))
+	}
+}
+
+func (r *Reaper) tell(fact Fact) {
+	r.facts = append(r.facts, fact)
+}
+
+func (r *Reaper) flush() {
+	if len(r.facts) > 0 {
+		facts := r.facts
+		r.facts = nil
+		r.deliver(facts)
+	}
+}

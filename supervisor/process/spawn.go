@@ -1,0 +1,158 @@
+package process
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coppice/tree"
+)
+
+// A program file that somebody has open for writing cannot be executed (ETXTBSY).
+// Mostly it is being copied into place, so the start is tried again after busyMin,
+// then after twice that, and so on; busyTries attempts take 315 ms in all.
+const (
+	busyMin   = 5 * time.Millisecond
+	busyTries = 7
+)
+
+// attempt is a start that was not answered yet.
+type attempt struct {
+	ref     tree.Ref
+	command Command
+	tries   int
+	pause   time.Duration // before the next try
+	due     time.Time     // the next try
+}
+
+// start is Start, on the goroutine of Run.
+func (r *Reaper) start(ref tree.Ref, c Command) {
+	a := &attempt{ref: ref, command: c, pause: busyMin}
+	switch {
+	case r.children[ref] != nil || r.attempts[ref] != nil:
+		panic("process: a second Start of one incarnation of " + ref.ID)
+	case r.closed:
+		r.failed(a, failure{Cause: "cannot start " + ref.ID + ": the daemon is ending"})
+	default:
+		r.try(a)
+	}
+}
+
+// try executes the program, or puts that off if its file is busy.
+func (r *Reaper) try(a *attempt) {
+	a.tries++
+	pid, err := r.spawn(&a.command)
+	switch {
+	case err == nil:
+		r.started(a, pid)
+	case err.Errno == syscall.ETXTBSY && a.tries < busyTries:
+		a.due = time.Now().Add(a.pause)
+		a.pause *= 2
+		r.attempts[a.ref] = a
+		r.alarm(a.due)
+	default:
+		r.failed(a, *err)
+	}
+}
+
+// started takes a new child into the books.
+func (r *Reaper) started(a *attempt, pid int) {
+	a.command.close()
+	delete(r.attempts, a.ref)
+	if old := r.draining[pid]; old != nil {
+		r.exited(old) // the number was free, so nobody is left in that group
+	}
+	c := &child{ref: a.ref, group: group{number: pid}}
+	r.children[a.ref] = c
+	r.mains[pid] = c
+	r.tell(Started{Ref: a.ref, PID: pid})
+}
+
+// failed gives an attempt up.
+func (r *Reaper) failed(a *attempt, f failure) {
+	a.command.close()
+	delete(r.attempts, a.ref)
+	r.tell(StartFailed{Ref: a.ref, Cause: f.Cause, Errno: f.Errno})
+}
+
+// cancel gives up a start that waits to be tried again, if there is one.
+func (r *Reaper) cancel(ref tree.Ref) bool {
+	a := r.attempts[ref]
+	if a == nil {
+		return false
+	}
+	f := explain(&a.command, a.command.Argv[0], syscall.ETXTBSY)
+	f.Cause += "; it was stopped before that was over"
+	r.failed(a, f)
+	return true
+}
+
+// spawn executes a command: the first of the files it may mean that can be.
+func (r *Reaper) spawn(c *Command) (int, *failure) {
+	files, err := lookup(c)
+	if err != nil {
+		return 0, err
+	}
+	attr, err := r.attributes(c)
+	if err != nil {
+		return 0, err
+	}
+	var first *failure
+	for _, file := range files {
+		pid, errno := fork(file, c.Argv, attr)
+		if errno == nil {
+			return pid, nil
+		}
+		if first == nil {
+			f := explain(c, file, errno)
+			first = &f
+		}
+		if errno != syscall.EACCES && errno != syscall.ENOENT {
+			break // execvp(3) goes on after these two only
+		}
+	}
+	return 0, first
+}
+
+// attributes says what the child is to have of its parent.
+func (r *Reaper) attributes(c *Command) (*syscall.ProcAttr, *failure) {
+	if r.stdin == nil {
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			f := explain(c, c.Argv[0], err)
+			return nil, &f
+		}
+		r.stdin = null
+	}
+	files := make([]uintptr, 3)
+	for i, file := range []*os.File{r.stdin, c.Stdout, c.Stderr} {
+		if file == nil {
+			file = r.stdin
+		}
+		files[i] = file.Fd()
+	}
+	return &syscall.ProcAttr{
+		Dir:   c.Dir,
+		Env:   c.Env,
+		Files: files,
+		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: c.User},
+	}, nil
+}
+
+// fork is fork and exec. The child gets the signal mask of the thread that forks
+// it, which is the one that the daemon was started with: so it is emptied before.
+func fork(file string, argv []string, attr *syscall.ProcAttr) (int, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var none, old unix.Sigset_t
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, &old); err != nil {
+		return 0, err
+	}
+	pid, err := syscall.ForkExec(file, argv, attr)
+	// Restoring a mask that the kernel has just handed out cannot fail.
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+	return pid, err
+}
