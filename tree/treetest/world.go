@@ -1,0 +1,99 @@
+package treetest
+
+import "coppice/tree"
+
+// World is all that a tree has around it: the clock, the processes, the
+// operators who wait for replies. It carries out what the tree asks for only as
+// far as bookkeeping goes; whoever drives it decides what the processes do, and
+// tells the tree by Step.
+type World struct {
+	Tree *tree.Tree
+	Now  tree.Time
+	// Procs has the latest incarnation of every process that was ever asked for.
+	Procs map[string]*Process
+	// Replies are the answers so far, by the number of the call.
+	Replies map[uint64]tree.Reply
+	// Halt is set once the tree has ended.
+	Halt *tree.Halt
+	// Watch finds what must not happen.
+	Watch *Watch
+
+	calls uint64
+	pids  int
+}
+
+// Process is one incarnation of one process.
+type Process struct {
+	tree.Ref
+	Spec *tree.ChildSpec
+	PID  int
+	// Answered says that the start is answered: Alive or not at all.
+	Answered bool
+	// Alive is true from the exec to the end, also when nobody was told yet.
+	Alive bool
+	// Stopping and Killing say what the tree has asked for.
+	Stopping, Killing bool
+}
+
+// NewWorld surrounds a tree that wants spec.
+func NewWorld(spec tree.ChildSpec, opts tree.Options) *World {
+	w := &World{
+		Tree:    tree.New(spec, opts),
+		Procs:   map[string]*Process{},
+		Replies: map[uint64]tree.Reply{},
+	}
+	w.Watch = newWatch(w, spec)
+	return w
+}
+
+// Step tells the tree the events and does the bookkeeping of its actions.
+func (w *World) Step(events ...tree.Event) tree.Output {
+	out := w.Tree.Step(w.Now, events...)
+	w.Watch.step(events, out)
+	for _, a := range out.Actions {
+		switch a := a.(type) {
+		case tree.Start:
+			w.Procs[a.ID] = &Process{Ref: a.Ref, Spec: a.Spec}
+		case tree.Stop:
+			if p := w.incarnation(a.Ref); p != nil {
+				p.Stopping = true
+			}
+		case tree.Kill:
+			if p := w.incarnation(a.Ref); p != nil {
+				p.Killing = true
+			}
+		case tree.Reply:
+			w.Replies[a.ID] = a
+		case tree.Halt:
+			w.Halt = &a
+		}
+	}
+	return out
+}
+
+// Call makes a request an event and gives the number that its reply will have.
+func (w *World) Call(r tree.Request) (tree.Called, uint64) {
+	w.calls++
+	return tree.Called{ID: w.calls, Request: r}, w.calls
+}
+
+// Begin makes the program of a start that is not answered run.
+func (w *World) Begin(p *Process) tree.Started {
+	w.pids++
+	p.PID, p.Answered, p.Alive = w.pids, true, true
+	return tree.Started{Ref: p.Ref, PID: p.PID}
+}
+
+// End makes a process that is alive end.
+func (w *World) End(p *Process, how tree.Exit) tree.Exited {
+	p.Alive = false
+	return tree.Exited{Ref: p.Ref, Exit: how}
+}
+
+// incarnation is the process that a Ref names, if it is the latest of its name.
+func (w *World) incarnation(ref tree.Ref) *Process {
+	if p := w.Procs[ref.ID]; p != nil && p.Ref == ref {
+		return p
+	}
+	return nil
+}
