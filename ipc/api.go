@@ -166,6 +166,7 @@ type LogQuery struct {
 	Last   int      // only the last so many lines; negative: all
 	Follow bool
 	Raw    bool // one name: every byte as it was written, oldest first
+	Stderr bool // with Raw: the second file of a process whose log is split
 }
 
 // LogLine is one line of captured output; with Raw a chunk of bytes.

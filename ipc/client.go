@@ -1,0 +1,190 @@
+package ipc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+)
+
+// Client speaks to a daemon; its methods are those of Backend. The zero value
+// with one of its fields set is ready to use, by many goroutines at once.
+//
+// A refusal is an *Error. When nobody listens the error is ErrNoDaemon, when
+// the daemon ends in the middle of an answer ErrDaemonGone.
+type Client struct {
+	// Dir is a state folder, whose socket is dialled.
+	Dir string
+	// Socket is a socket's path; it goes before Dir.
+	Socket string
+}
+
+var _ Backend = (*Client)(nil)
+
+// Tree implements Backend.
+func (c *Client) Tree(ctx context.Context, usage bool) (*Tree, error) {
+	return ask[Tree](ctx, c, "GET", "/v1/tree"+flags{"usage": usage}.query(), nil)
+}
+
+// Do implements Backend.
+func (c *Client) Do(ctx context.Context, cmd Command) (*Result, error) {
+	var body any
+	if cmd.Verb == "kill" {
+		body = map[string]any{"signal": cmd.Signal, "all": cmd.All}
+	}
+	path := "/v1/nodes/" + url.PathEscape(cmd.Node) + "/" + cmd.Verb + flags{"no_wait": cmd.NoWait}.query()
+	return ask[Result](ctx, c, "POST", path, body)
+}
+
+// Reload implements Backend.
+func (c *Client) Reload(ctx context.Context, req ReloadRequest) (*ReloadResult, error) {
+	return ask[ReloadResult](ctx, c, "POST", "/v1/reload", req)
+}
+
+// Down implements Backend.
+func (c *Client) Down(ctx context.Context) error {
+	_, err := ask[Result](ctx, c, "POST", "/v1/down", nil)
+	return err
+}
+
+// Started implements Backend.
+func (c *Client) Started(ctx context.Context) error {
+	_, err := ask[Result](ctx, c, "GET", "/v1/started", nil)
+	return err
+}
+
+// Events implements Backend.
+func (c *Client) Events(ctx context.Context, since uint64, follow bool, emit func(Event) error) error {
+	path := "/v1/events" + flags{"follow": follow}.query("since", strconv.FormatUint(since, 10))
+	resp, err := c.send(ctx, "GET", path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return c.fault(ctx, readLines(resp.Body, emit))
+}
+
+// Logs implements Backend.
+func (c *Client) Logs(ctx context.Context, q LogQuery, emit func(LogLine) error) error {
+	pairs := make([]string, 0, 2+2*len(q.Names))
+	for _, name := range q.Names {
+		pairs = append(pairs, "name", name)
+	}
+	if q.Last >= 0 {
+		pairs = append(pairs, "n", strconv.Itoa(q.Last))
+	}
+	path := "/v1/logs" + flags{"follow": q.Follow, "raw": q.Raw, "stderr": q.Stderr}.query(pairs...)
+	resp, err := c.send(ctx, "GET", path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if !q.Raw {
+		return c.fault(ctx, readLines(resp.Body, emit))
+	}
+	return c.fault(ctx, readChunks(resp.Body, func(chunk []byte) error {
+		return emit(LogLine{Node: q.Names[0], Bytes: chunk})
+	}))
+}
+
+// flags are parameters that are 1 or absent.
+type flags map[string]bool
+
+// query writes the flags that are set, and pairs of names and values.
+func (f flags) query(pairs ...string) string {
+	values := url.Values{}
+	for name, set := range f {
+		if set {
+			values.Set(name, "1")
+		}
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		values.Add(pairs[i], pairs[i+1])
+	}
+	if len(values) == 0 {
+		return ""
+	}
+	return "?" + values.Encode()
+}
+
+// ask sends one request and reads one document.
+func ask[T any](ctx context.Context, c *Client, method, path string, body any) (*T, error) {
+	resp, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var answer T
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return nil, c.fault(ctx, err)
+	}
+	return &answer, nil
+}
+
+// send returns the answer to a request when it is a success.
+func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	if body == nil {
+		text = nil
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://coppice"+path, bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	// One connection a request: a Client has nothing to close.
+	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: c.dial}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, c.fault(ctx, err)
+	}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		defer resp.Body.Close()
+		return nil, decodeProblem(resp)
+	}
+	return resp, nil
+}
+
+func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	path := c.Socket
+	if path == "" {
+		path = filepath.Join(c.Dir, SocketName)
+	}
+	conn, err := dial(ctx, path)
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	return conn, nil
+}
+
+// dialError marks an error before the request went out.
+type dialError struct{ error }
+
+// fault sorts the errors of a conversation: the reader's own, the end of its
+// patience, nobody there, and everything else, which is a daemon that went away.
+func (c *Client) fault(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if own, ok := errors.AsType[*emitError](err); ok {
+		return own.err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if dialled, ok := errors.AsType[*dialError](err); ok {
+		return dialled.error
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("cannot read the daemon's answer: %w", err)
+	}
+	return ErrDaemonGone
+}
