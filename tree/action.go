@@ -60,11 +60,11 @@ type Halt struct {
 	// Child is the child that made the root give up, fail to start or shut
 	// down; Cause says in words why it did not start.
 	Child, Cause string
-	// Exit is the end of the process that caused it, followed down through
-	// supervisors to that process; nil where no process ended.
-	Exit *Exit
-	// Limit is the intensity that was exceeded, for HaltGaveUp; By is the
-	// supervisor that gave up.
+	// Process is the process that caused it, followed down through supervisors,
+	// and Exit its end; nil where no process ended.
+	Process string
+	Exit    *Exit
+	// Limit is the intensity that was exceeded, for HaltGaveUp.
 	Limit Flags
 }
 

@@ -1,5 +1,7 @@
 package tree
 
+import "cmp"
+
 // call takes an operator's request: it is refused at once, answered at once, or
 // queued for the supervisor that has to do it (section 13 of the supervisor's
 // manual: start_child and its kin).
@@ -21,7 +23,7 @@ func (t *Tree) call(c Called) {
 	case RestartChild:
 		t.enqueue(c, r.Supervisor, r.ID, "start")
 	case CycleChild:
-		t.enqueue(c, "", r.ID, "restart")
+		t.enqueue(c, "", r.ID, cmp.Or(r.By, "restart"))
 	case DeleteChild:
 		t.enqueue(c, r.Supervisor, r.ID, "delete")
 	case StartChild:

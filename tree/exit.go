@@ -38,14 +38,14 @@ func (t *Tree) processExited(e Exited) {
 	switch {
 	case n.state == Stopping && n.overdue:
 		n.overdue = false
-		t.startFailed(n, &exit, Report{PID: n.pid, Cause: "not ready within its start timeout"})
+		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: "not ready within its start timeout"})
 	case n.state == Stopping:
 		t.processStopped(n, &exit)
 	case n.state == Starting && n.spec.Ready == AtExit && n.spec.Success.accepts(exit):
 		t.startDone(n)
 		t.processEnded(n, exit)
 	case n.state == Starting:
-		t.startFailed(n, &exit, Report{PID: n.pid, Cause: "it ended before it was ready: " + exit.String()})
+		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: "it ended before it was ready: " + exit.String()})
 	default:
 		t.processEnded(n, exit)
 	}
@@ -61,7 +61,7 @@ func (t *Tree) processEnded(n *node, exit Exit) {
 	n.lastEnd = &End{Reason: reason, Exit: &exit, At: t.now}
 	n.ranFor(t.now - n.upAt)
 	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: &exit, Because: n.signalled})
-	n.end = ending{seq: seq, normal: n.spec.Success.accepts(exit), exit: &exit}
+	n.end = ending{seq: seq, normal: n.spec.Success.accepts(exit), blame: blame{n.id(), &exit}}
 	t.send(n.parent, message{kind: childExit, child: n, generation: n.generation})
 }
 
@@ -108,5 +108,5 @@ func (t *Tree) autoShutdown(s, c *node) {
 			}
 		}
 	}
-	t.beginEnd(s, operation{reason: endAuto, child: c, cause: c.end.seq, exit: c.end.exit})
+	t.beginEnd(s, operation{reason: endAuto, child: c, cause: c.end.seq, blame: c.end.blame})
 }

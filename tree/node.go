@@ -53,9 +53,14 @@ type ending struct {
 	seq    uint64 // the report that told it
 	normal bool   // OTP: normal, shutdown or {shutdown, _}
 	gaveUp bool   // a supervisor whose intensity was exceeded
-	// exit is the end of the process behind it: its own, or that of the child
-	// that ended this supervisor. nil: no process ended.
-	exit *Exit
+	blame  blame
+}
+
+// blame is the process whose end is behind another end: its own, or that of the
+// child that ended a supervisor, followed down to a process.
+type blame struct {
+	process string
+	exit    *Exit // nil: it could not be executed
 }
 
 func (n *node) id() string { return n.spec.ID }

@@ -22,7 +22,11 @@ type RestartChild struct{ Supervisor, ID string }
 
 // CycleChild stops a child and starts it again, as one request: both calls
 // above with nothing between them. A temporary child stays known.
-type CycleChild struct{ ID string }
+type CycleChild struct {
+	ID string
+	// By says who asked, for the event record, when it was no operator: "watch".
+	By string
+}
 
 // DeleteChild forgets a child that does not run (supervisor:delete_child/2).
 type DeleteChild struct{ Supervisor, ID string }

@@ -67,12 +67,12 @@ func (t *Tree) addStarts(s *node) {
 func (t *Tree) giveUp(s, c *node, because uint64) {
 	limit := s.spec.Flags
 	seq := t.report(Report{Kind: GaveUp, Node: s.id(), Child: c.id(), Limit: &limit, Because: because})
-	exit := c.end.exit
+	by := c.end.blame
 	if s.simple() || c.spec.Restart == Temporary {
 		t.become(c, Stopped, because)
 		t.forget(s, c)
 	} else {
 		t.become(c, Stopped, because)
 	}
-	t.beginEnd(s, operation{reason: endGaveUp, child: c, cause: seq, exit: exit})
+	t.beginEnd(s, operation{reason: endGaveUp, child: c, cause: seq, blame: by})
 }

@@ -101,7 +101,7 @@ func (t *Tree) processStopped(n *node, exit *Exit) {
 		n.lastEnd = &End{Reason: EndStopped, Exit: exit, At: t.now}
 	}
 	seq := t.report(Report{Kind: StopDone, Node: n.id(), PID: n.pid, Exit: exit, Because: n.cause})
-	n.end = ending{seq: seq, normal: true, exit: exit}
+	n.end = ending{seq: seq, normal: true, blame: blame{n.id(), exit}}
 	t.become(n, Stopped, seq)
 	t.stopAnswered(n)
 }
@@ -119,13 +119,13 @@ func (t *Tree) supervisorGone(s *node, op *operation) {
 	s.alive, s.window = false, nil
 	t.refuseInbox(s)
 	if op.reason == endInitFailed && !s.asked {
-		t.startFailed(s, op.exit, Report{Child: op.child.id(), Cause: op.child.id() + " did not start: " + op.why})
+		t.startFailed(s, op.blame, Report{Child: op.child.id(), Cause: op.child.id() + " did not start: " + op.why})
 		return
 	}
 	seq := t.report(Report{Kind: StopDone, Node: s.id(), Because: s.cause})
-	s.end = ending{seq: seq, normal: true, gaveUp: op.reason == endGaveUp, exit: op.exit}
-	if s.end.gaveUp && op.exit != nil && *op.exit == (Exit{}) {
-		s.end.exit = nil // giving up is no success, even over a child that ends with 0
+	s.end = ending{seq: seq, normal: true, gaveUp: op.reason == endGaveUp, blame: op.blame}
+	if exit := op.blame.exit; s.end.gaveUp && exit != nil && *exit == (Exit{}) {
+		s.end.blame.exit = nil // giving up is no success, even over a child that ends with 0
 	}
 	switch {
 	case s.parent == nil:
@@ -157,7 +157,7 @@ func (t *Tree) refuseInbox(s *node) {
 // haltFor ends the tree with the reason of its root's end. A shutdown that was
 // asked for is the reason whatever else came between.
 func (t *Tree) haltFor(root *node, op *operation) {
-	h := Halt{Limit: root.spec.Flags, Exit: op.exit}
+	h := Halt{Limit: root.spec.Flags, Process: op.blame.process, Exit: op.blame.exit}
 	if op.child != nil {
 		h.Child = op.child.id()
 	}

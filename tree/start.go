@@ -35,7 +35,7 @@ func (t *Tree) startSupervisor(s *node, because uint64, counted bool) {
 	t.populate(s)
 	if fault := invalid(s.spec.Flags, s.spec.Children); fault != nil {
 		s.alive = false
-		t.startFailed(s, nil, Report{Cause: fmt.Sprintf("%s: %s", fault.ID, fault.Text)})
+		t.startFailed(s, blame{}, Report{Cause: fmt.Sprintf("%s: %s", fault.ID, fault.Text)})
 		return
 	}
 	op := operation{kind: opBoot, cause: seq, counted: counted}
@@ -86,7 +86,7 @@ func (t *Tree) processFailed(e StartFailed) {
 	switch {
 	case n == nil || n.alive:
 	case n.state == Starting:
-		t.startFailed(n, nil, Report{Cause: e.Cause})
+		t.startFailed(n, blame{process: n.id()}, Report{Cause: e.Cause})
 	case n.state == Stopping:
 		t.processStopped(n, nil)
 	}
@@ -117,16 +117,19 @@ func (t *Tree) startDone(n *node) {
 
 // startFailed ends a start that did not complete. r has what is to be told
 // beside the usual.
-func (t *Tree) startFailed(n *node, exit *Exit, r Report) {
-	r.Kind, r.Node, r.Because, r.Exit = StartFailure, n.id(), n.cause, exit
-	seq := t.report(r)
-	n.end = ending{seq: seq, exit: exit}
+func (t *Tree) startFailed(n *node, by blame, r Report) {
+	r.Kind, r.Node, r.Because = StartFailure, n.id(), n.cause
 	if !n.isSupervisor() {
-		n.lastEnd = &End{Reason: EndStartFailed, Exit: exit, At: t.now}
+		r.Exit = by.exit
+	}
+	seq := t.report(r)
+	n.end = ending{seq: seq, blame: by}
+	if !n.isSupervisor() {
+		n.lastEnd = &End{Reason: EndStartFailed, Exit: by.exit, At: t.now}
 	}
 	t.become(n, Stopped, seq)
 	if n.parent == nil {
-		t.halt(Halt{Reason: HaltStartFailed, Child: r.Child, Cause: r.Cause, Exit: exit})
+		t.halt(Halt{Reason: HaltStartFailed, Child: r.Child, Cause: r.Cause, Process: by.process, Exit: by.exit})
 		return
 	}
 	t.stepFailed(n.parent, n, r.Cause)

@@ -20,7 +20,7 @@ type operation struct {
 
 	// Of opEnd.
 	reason endReason
-	exit   *Exit  // the end of the process behind it
+	blame  blame
 	why    string // what a failed start said
 }
 
@@ -148,7 +148,7 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 	switch op.kind {
 	case opBoot:
 		s.op = nil
-		t.beginEnd(s, operation{reason: endInitFailed, child: c, cause: c.end.seq, exit: c.end.exit, why: why})
+		t.beginEnd(s, operation{reason: endInitFailed, child: c, cause: c.end.seq, blame: c.end.blame, why: why})
 	case opRestart:
 		t.become(c, Restarting, c.end.seq)
 		s.op = nil
