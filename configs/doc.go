@@ -1,0 +1,57 @@
+// Package configs reads a tree file or a Procfile and gives the wanted tree: a
+// tree.ChildSpec whose processes carry what is needed to start them.
+//
+// # The tree file
+//
+// A tree file is TOML and flat: each supervisor and each process is one table,
+// and a supervisor lists its children in start order. Names are unique in the
+// tree: 1 to 64 of A-Z a-z 0-9 _ . - beginning with a letter or a digit.
+//
+//	name = "shop"                     # default: the folder's name
+//
+//	[supervisor.root]                 # without it: one_for_one over all that nobody lists
+//	strategy      = "rest_for_one"    # one_for_one | one_for_all | rest_for_one
+//	intensity     = 3                 # restarts allowed in a period, or "infinity"
+//	period        = "5s"              # above 0
+//	auto_shutdown = "never"           # any_significant | all_significant
+//	children      = ["db", "api"]     # in start order; [] is allowed
+//
+//	[process.db]
+//	command       = ["postgres"]      # executed as it is; a string is run by /bin/sh -c
+//	dir           = "data"            # default: the tree file's folder
+//	env           = { LANG = "C" }    # a table of strings
+//	env_file      = "db.env"          # NAME=value lines; env is applied after it
+//	restart       = "permanent"       # transient | temporary
+//	shutdown      = "5s"              # a duration | brutal_kill | infinity
+//	stop_signal   = "SIGTERM"         # what asks it to stop
+//	stop_to       = "group"           # main: the signal goes to the main process alone
+//	significant   = false             # counts for its supervisor's auto_shutdown
+//	success       = [0, "3-5", "SIGTERM"] # the ends that are normal
+//	ready         = "exec"            # exit | notify | { tcp = "HOST:PORT" }
+//	start_timeout = "60s"             # or "infinity", the default for ready = "exit"
+//	backoff       = { initial = "1s", max = "60s", factor = 2 }
+//	watch         = ["**/*.go"]       # a change of these files restarts it
+//
+// A supervisor that is a child may say restart, shutdown (default "infinity")
+// and significant too. Durations are strings with a unit: "250ms", "5s", "1m30s".
+//
+// Relative paths are relative to the tree file's folder. ${NAME} and
+// ${NAME:-default} are replaced in dir, in env and in a list command, from
+// env_file and else from the environment of the caller; $${ is a literal ${. A
+// string command is left to the shell.
+//
+// # The Procfile
+//
+// Each line is NAME: COMMAND with a string command; a .env beside it is the
+// env_file of all. The processes are transient, under a one_for_one root.
+//
+// # How a file is read
+//
+// Load reads the bytes (load.go). An index tells where every key and value
+// stands, and refuses what would hurt the TOML parser (position.go, scan.go).
+// The parser's answer is then read key by key without types of our own
+// (table.go), so that one wrong value hides no other fault: process.go and
+// supervisor.go read a table each, graph.go makes the tree of them and
+// limit.go asks whether its restart limits mean anything. Faults are gathered
+// on the way and told together, in the order of the file (fault.go).
+package configs

@@ -1,0 +1,216 @@
+package configs
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"coppice/tree"
+)
+
+// durationMax keeps sums of times far from the end of tree.Time.
+const durationMax = 87_600 * time.Hour
+
+const (
+	// intensityMax bounds the restart times that a supervisor remembers.
+	intensityMax = 1_000_000
+	// factorMax bounds how fast the delays of a backoff grow.
+	factorMax = 1000
+)
+
+const durationForm = `a duration like "250ms", "5s" or "1m30s"`
+
+// parseDuration reads a duration; fault says in words what is wrong with it.
+func parseDuration(text string) (d tree.Time, fault, remedy string) {
+	span, err := time.ParseDuration(text)
+	switch {
+	case text != "" && strings.Trim(text, "0123456789.") == "":
+		return 0, "has no unit", "say " + quoteShort(text+"s") + " for seconds"
+	case strings.HasPrefix(text, "-"):
+		return 0, "is negative", ""
+	case err != nil && unitsDescend(text):
+		return 0, "is too long", ""
+	case err != nil, strings.HasPrefix(text, "+"), !unitsDescend(text):
+		return 0, "is no duration", ""
+	case span > durationMax:
+		return 0, "is longer than " + strings.TrimSuffix(durationMax.String(), "0m0s"), ""
+	}
+	return tree.Time(span), "", ""
+}
+
+// unitsDescend says whether a text is numbers with units, each unit at most
+// once and the greater first: 1h30m, and neither 30m1h nor 1h1h.
+func unitsDescend(text string) bool {
+	last := math.MaxFloat64
+	for text != "" {
+		number := strings.TrimLeft(text, "0123456789.")
+		if len(number) == len(text) {
+			return false
+		}
+		rest := strings.TrimLeft(number, "nuµμmsh")
+		unit, err := time.ParseDuration("1" + number[:len(number)-len(rest)])
+		if err != nil || float64(unit) >= last {
+			return false
+		}
+		last, text = float64(unit), rest
+	}
+	return true
+}
+
+// bounds say which durations a key takes besides the ordinary ones.
+type bounds struct {
+	zero bool
+	// words are the other values, for the fault's text; "" is none.
+	words string
+}
+
+// duration reads the text of a duration and tells what is wrong with it.
+func (t table) duration(key, text string, b bounds) (tree.Time, bool) {
+	expected := durationForm
+	if b.words != "" {
+		expected += ", or " + b.words
+	}
+	d, fault, remedy := parseDuration(text)
+	if fault == "" && d == 0 && !b.zero {
+		fault, expected = "is 0", "a duration above 0"
+		if b.words != "" {
+			expected += ", or " + b.words
+		}
+	}
+	if fault == "" {
+		return d, true
+	}
+	var h hint
+	if remedy != "" {
+		h = say(remedy)
+	}
+	t.fault(key, h, "%s %s %s: expected %s", key, show(text), fault, expected)
+	return 0, false
+}
+
+// shutdown reads how long a child has to end.
+func (t table) shutdown(fallback tree.Shutdown) tree.Shutdown {
+	b := bounds{zero: true, words: `"brutal_kill" or "infinity"`}
+	text, ok := t.text("shutdown", durationForm+", or "+b.words)
+	switch {
+	case !ok:
+		return fallback
+	case text == brutalKill:
+		return tree.Shutdown{Brutal: true}
+	case text == infinity:
+		return tree.Shutdown{Timeout: tree.Infinity}
+	}
+	if d, ok := t.duration("shutdown", text, b); ok {
+		return tree.Shutdown{Timeout: d}
+	}
+	return fallback
+}
+
+// startTimeout reads how long a start may take.
+func (t table) startTimeout(kind ReadyKind) tree.Time {
+	fallback := defaultStartTimeout
+	if kind == ReadyExit {
+		fallback = defaultExitTimeout
+	}
+	b := bounds{words: `"infinity"`}
+	text, ok := t.text("start_timeout", durationForm+", or "+b.words)
+	switch {
+	case !ok:
+		return fallback
+	case text == infinity:
+		return tree.Infinity
+	}
+	if d, ok := t.duration("start_timeout", text, b); ok {
+		return d
+	}
+	return fallback
+}
+
+// period reads the length of a supervisor's restart window.
+func (t table) period() tree.Time {
+	if text, ok := t.text("period", durationForm); ok {
+		if d, ok := t.duration("period", text, bounds{}); ok {
+			return d
+		}
+	}
+	return defaultFlags.Period
+}
+
+// intensity reads how many restarts a supervisor allows in its period.
+func (t table) intensity() int {
+	const expected = `a number from 0 to 1000000, or "infinity"`
+	switch value := t.values["intensity"].(type) {
+	case nil:
+		return defaultFlags.Intensity
+	case string:
+		if value == infinity {
+			return neverGivesUp
+		}
+		t.fault("intensity", nil, "intensity is %s: expected %s", show(value), expected)
+	case int64:
+		if value >= 0 && value <= intensityMax {
+			return int(value)
+		}
+		t.fault("intensity", say(`intensity = "infinity" never gives up`), "intensity is %d: expected %s", value, expected)
+	default:
+		t.fault("intensity", nil, "intensity is %s: expected %s", describe(value), expected)
+	}
+	return defaultFlags.Intensity
+}
+
+const backoffForm = `{ initial = "1s", max = "60s", factor = 2 }`
+
+// backoff reads the delays of automatic restarts; none where the file is silent.
+func (t table) backoff() tree.Backoff {
+	value, found := t.values["backoff"]
+	if !found {
+		return tree.Backoff{}
+	}
+	values, ok := value.(map[string]any)
+	if !ok {
+		t.fault("backoff", nil, "backoff is %s: expected a table like %s", describe(value), backoffForm)
+		return tree.Backoff{}
+	}
+	b := t.below("backoff", "backoff", values)
+	b.unknown([]string{"initial", "max", "factor"}, nil)
+	if _, found := values["initial"]; !found {
+		b.fault("initial", say("for example: backoff = "+backoffForm), "backoff has no initial, its first delay")
+	}
+	initial, known := b.delay("initial", 0)
+	limit, bounded := b.delay("max", defaultBackoffMax)
+	if known && bounded && initial > limit {
+		b.fault("initial", say(`say max = "…" of at least that`), "backoff begins above its max of %s", time.Duration(limit))
+	}
+	return tree.Backoff{Initial: initial, Max: limit, Factor: b.factor()}
+}
+
+// delay reads a part of a backoff; false: it is faulty, or missing without a default.
+func (t table) delay(key string, fallback tree.Time) (tree.Time, bool) {
+	if _, found := t.values[key]; !found {
+		return fallback, fallback != 0
+	}
+	text, ok := t.text(key, durationForm)
+	if !ok {
+		return fallback, false
+	}
+	d, ok := t.duration(key, text, bounds{})
+	return d, ok
+}
+
+func (t table) factor() float64 {
+	var factor float64
+	switch value := t.values["factor"].(type) {
+	case nil:
+		return defaultBackoffFactor
+	case int64:
+		factor = float64(value)
+	case float64:
+		factor = value
+	}
+	// A comparison with NaN is false, so it is refused as well.
+	if factor >= 1 && factor <= factorMax {
+		return factor
+	}
+	t.fault("factor", nil, "factor is %s: expected a number from 1 to %d", describe(t.values["factor"]), factorMax)
+	return defaultBackoffFactor
+}

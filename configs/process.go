@@ -1,0 +1,172 @@
+package configs
+
+import "coppice/tree"
+
+// Process is what it takes to start a program. A tree carries a *Process in the
+// Start of a process, and compares it with reflect.DeepEqual when the wanted
+// tree changes: a process whose Process differs is stopped and started. So only
+// what a start depends on lives here, and Settings has the rest.
+type Process struct {
+	// Program is what is executed: an absolute path, or a name without a slash
+	// to be looked up in the PATH of Env.
+	Program string
+	// Argv is the whole command, at least one; Argv[0] as the file has it.
+	Argv []string
+	// Dir is the absolute working directory.
+	Dir string
+	// Env is the complete environment as NAME=value, each name once, sorted by
+	// name. Processes share it: copy before adding to it.
+	Env []string
+	// Ready says when the start is complete.
+	Ready Ready
+}
+
+// Ready says when the start of a process is complete.
+type Ready struct {
+	Kind ReadyKind
+	// Address is "host:port" of ReadyTCP, else "".
+	Address string
+}
+
+// ReadyKind is a way to know that a start is complete, as the file names it.
+type ReadyKind string
+
+const (
+	// ReadyExec is complete when the program was executed; the default.
+	ReadyExec ReadyKind = "exec"
+	// ReadyExit is complete when it has ended as its success says.
+	ReadyExit ReadyKind = "exit"
+	// ReadyNotify is complete when it says READY=1 (sd_notify).
+	ReadyNotify ReadyKind = "notify"
+	// ReadyTCP is complete when a connection to Address is accepted.
+	ReadyTCP ReadyKind = "tcp"
+)
+
+// Settings are what else the runtime knows of a process. A change of them
+// restarts nothing.
+type Settings struct {
+	// StopSignal asks the process to stop: a full name, default "SIGTERM".
+	StopSignal string
+	// StopMain sends StopSignal to the main process alone (stop_to = "main"),
+	// not to its whole group.
+	StopMain bool
+	// Watch restarts the process when a file changes that one of them matches.
+	Watch []Glob
+}
+
+// Glob is a set of files: those below Base that match Pattern.
+type Glob struct {
+	// Base is an absolute folder without wildcards.
+	Base string
+	// Pattern is relative to Base, with doublestar's * ** ? [class] {a,b}.
+	Pattern string
+}
+
+// processKeys are the keys of a process, in the order in which people write them.
+var processKeys = []string{
+	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
+	"success", "ready", "start_timeout", "backoff", "watch",
+}
+
+// process reads the table of one process.
+func (l *loading) process(t table, name string) *member {
+	t.unknown(processKeys, notInProcess)
+	m := &member{name: name, at: t.at, title: t.title, table: t}
+	spec := &m.spec
+	spec.ID, spec.Type = name, tree.Process
+	spec.Restart = oneOf(t, "restart", restartTypes, defaultRestart)
+	spec.Shutdown = t.shutdown(defaultProcessShutdown)
+	spec.Significant = t.significant(spec.Restart)
+	spec.Success = t.success()
+	spec.Backoff = t.backoff()
+
+	ready := t.ready()
+	spec.Ready = readiness(ready.Kind)
+	spec.StartTimeout = t.startTimeout(ready.Kind)
+	if ready.Kind == ReadyExit && spec.Restart == tree.Permanent {
+		t.fault("ready", say(`say restart = "transient"`),
+			`ready = "exit" with restart = "permanent": what is ready when it has ended cannot be restarted for ending`)
+	}
+
+	env := t.environment()
+	spec.Start = t.start(env, ready)
+	m.settings = Settings{
+		StopSignal: t.stopSignal(),
+		StopMain:   oneOf(t, "stop_to", stopTargets, false),
+		Watch:      t.watch(),
+	}
+	return m
+}
+
+// start reads what it takes to start the program.
+func (t table) start(env *environment, ready Ready) *Process {
+	p := &Process{Dir: t.dir(env), Ready: ready}
+	p.Program, p.Argv = t.command(env)
+	p.Env = t.overlay(env)
+	return p
+}
+
+// command reads what is executed: a list as it is, a string by the shell.
+func (t table) command(env *environment) (program string, argv []string) {
+	value, found := t.values["command"]
+	if !found {
+		t.fault("", say(`for example: command = ["./server", "--port", "8080"]`), "%s has no command", t.title)
+		return "", nil
+	}
+	switch value := value.(type) {
+	case string:
+		return t.shellCommand(value)
+	case []any:
+		return t.listCommand(value, env)
+	}
+	t.fault("command", nil, "command is %s: expected a string or a list of strings", describe(value))
+	return "", nil
+}
+
+func (t table) shellCommand(command string) (program string, argv []string) {
+	if !t.prints(t.span("command"), "command", command, true) {
+		return "", nil
+	}
+	if blank(command) {
+		t.fault("command", nil, "command is empty: expected a command for /bin/sh")
+	}
+	return "/bin/sh", []string{"/bin/sh", "-c", command}
+}
+
+func (t table) listCommand(list []any, env *environment) (program string, argv []string) {
+	if len(list) == 0 {
+		t.fault("command", nil, "command is empty: expected a program and its arguments")
+		return "", nil
+	}
+	for i, value := range list {
+		text, ok := value.(string)
+		at := t.item("command", i)
+		if !ok {
+			t.faultAt(at, nil, "command holds %s: expected strings", describe(value))
+			continue
+		}
+		if t.prints(at, "command", text, true) {
+			text = t.expand(text, env, at)
+		}
+		argv = append(argv, text)
+	}
+	if len(argv) == 0 {
+		return "", nil
+	}
+	if argv[0] == "" {
+		t.faultAt(t.item("command", 0), nil, "the program's name is empty")
+		return "", argv
+	}
+	return t.program(argv[0]), argv
+}
+
+// readiness is how the core knows a start as complete.
+func readiness(kind ReadyKind) tree.Readiness {
+	switch kind {
+	case ReadyExit:
+		return tree.AtExit
+	case ReadyNotify, ReadyTCP:
+		return tree.AtNotice
+	}
+	return tree.AtExec
+}

@@ -1,0 +1,63 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"coppice/tree"
+)
+
+// procfile reads a Procfile: NAME: COMMAND lines, blank lines and # comments.
+func (l *loading) procfile(c *Config) {
+	env := l.inherited
+	path := filepath.Join(l.dirPath, defaultEnvFile)
+	if _, err := os.Stat(path); err == nil {
+		env = l.envFile(path, func(cause string) {
+			l.collector.add(l.main, span{0, 0}, nil, "cannot read the %s beside the file: %s", defaultEnvFile, cause)
+		})
+	}
+	var members []*member
+	for start := 0; start < len(l.main.text); {
+		line, _, _ := strings.Cut(l.main.text[start:], "\n")
+		if m := l.procfileLine(strings.TrimSuffix(line, "\r"), start, env); m != nil {
+			members = append(members, m)
+		}
+		start += len(line) + 1
+	}
+	c.Spec, c.Settings = l.grow(members)
+}
+
+// procfileLine reads one line; nil: it names no process.
+func (l *loading) procfileLine(line string, start int, env *environment) *member {
+	text := strings.TrimSpace(line)
+	if text == "" || text[0] == '#' {
+		return nil
+	}
+	start += strings.Index(line, text)
+	whole := span{start, start + len(text)}
+	name, command, found := strings.Cut(text, ":")
+	name = strings.TrimRight(name, " \t")
+	command = strings.TrimLeft(command, " \t")
+	if !found {
+		l.collector.add(l.main, whole, say("for example: web: ./server --port 8080"), "expected NAME: COMMAND")
+		return nil
+	}
+	at := &node{key: name, name: span{start, start + len(name)}, value: whole}
+	t := table{loading: l, title: show(name), at: at}
+	if command == "" {
+		t.faultAt(whole, say("for example: web: ./server --port 8080"), "%s has no command", show(name))
+	}
+	place := span{whole.end - len(command), whole.end}
+	t.prints(place, "the command", command, true)
+	m := &member{name: name, title: show(name), at: at, table: t, settings: Settings{StopSignal: defaultStopSignal}}
+	m.spec = tree.ChildSpec{
+		ID: name, Type: tree.Process, Restart: defaultProcfileRestart, Shutdown: defaultProcessShutdown,
+		StartTimeout: defaultStartTimeout, Success: defaultSuccess(),
+		Start: &Process{
+			Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", command},
+			Dir: l.dirPath, Env: env.base, Ready: defaultReady,
+		},
+	}
+	return m
+}

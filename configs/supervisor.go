@@ -1,0 +1,84 @@
+package configs
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"coppice/tree"
+)
+
+// ownKeys are the keys of every supervisor, childKeys those of one that is a child.
+var (
+	ownKeys   = []string{"strategy", "intensity", "period", "children", "auto_shutdown"}
+	childKeys = []string{"restart", "shutdown", "significant"}
+)
+
+// elsewhere are hints for keys that belong to the other kind of table.
+var (
+	notInProcess    = misplaced("[supervisor.NAME]", ownKeys, processKeys)
+	notInSupervisor = misplaced("[process.NAME]", processKeys, childKeys)
+	notInRoot       = notOfRoot()
+	notOnTop        = notOutside()
+)
+
+func misplaced(table string, keys, except []string) map[string]string {
+	hints := map[string]string{}
+	for _, key := range keys {
+		if !slices.Contains(except, key) {
+			hints[key] = fmt.Sprintf("%s is a key of %s", key, table)
+		}
+	}
+	return hints
+}
+
+// supervisor reads the table of one supervisor.
+func (l *loading) supervisor(t table, name string) *member {
+	m := &member{name: name, at: t.at, title: t.title, table: t}
+	m.spec = tree.ChildSpec{ID: name, Type: tree.Supervisor, Shutdown: defaultSupervisorShutdown}
+	if name == rootName {
+		t.unknown(ownKeys, notInRoot)
+	} else {
+		t.unknown(slices.Concat(ownKeys, childKeys), notInSupervisor)
+		m.spec.Restart = oneOf(t, "restart", restartTypes, defaultRestart)
+		m.spec.Shutdown = t.shutdown(defaultSupervisorShutdown)
+		m.spec.Significant = t.significant(m.spec.Restart)
+	}
+	m.spec.Flags = tree.Flags{
+		Strategy:     oneOf(t, "strategy", strategies, defaultFlags.Strategy),
+		Intensity:    t.intensity(),
+		Period:       t.period(),
+		AutoShutdown: oneOf(t, "auto_shutdown", autoShutdowns, defaultFlags.AutoShutdown),
+	}
+	before := t.collector.total
+	names, places := t.texts("children", "a list of names of processes and supervisors")
+	m.listsUnknown = t.collector.total > before
+	for i, child := range names {
+		m.lists = append(m.lists, listing{child, places[i]})
+	}
+	return m
+}
+
+// significant reads whether the end of a child counts for auto_shutdown.
+func (t table) significant(restart tree.RestartType) bool {
+	significant := t.truth("significant", false)
+	if significant && restart == tree.Permanent {
+		t.fault("significant", say(`say restart = "transient" or "temporary"`),
+			`significant = true with restart = "permanent": what is always restarted never ends for good`)
+	}
+	return significant
+}
+
+func notOfRoot() map[string]string {
+	hints := misplaced("[process.NAME]", processKeys, childKeys)
+	for _, key := range childKeys {
+		hints[key] = "the root is nobody's child: it takes no restart, shutdown or significant"
+	}
+	return hints
+}
+
+func notOutside() map[string]string {
+	hints := misplaced("[process.NAME]", processKeys, nil)
+	maps.Copy(hints, misplaced("[supervisor.NAME]", ownKeys, nil))
+	return hints
+}
