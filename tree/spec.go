@@ -147,3 +147,26 @@ type ChildSpec struct {
 	Flags    Flags
 	Children []ChildSpec
 }
+
+// String is the name that OTP and the tree file have for it, as everywhere
+// below.
+func (s Strategy) String() string {
+	return name(int(s), "one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one")
+}
+
+func (r RestartType) String() string { return name(int(r), "permanent", "transient", "temporary") }
+
+func (a AutoShutdown) String() string {
+	return name(int(a), "never", "any_significant", "all_significant")
+}
+
+func (c ChildType) String() string { return name(int(c), "process", "supervisor") }
+
+func (r Readiness) String() string { return name(int(r), "exec", "notice", "exit") }
+
+func name(i int, names ...string) string {
+	if i >= len(names) {
+		return "unknown"
+	}
+	return names[i]
+}

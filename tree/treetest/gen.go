@@ -39,7 +39,7 @@ func Generate(seed uint64, timed bool) Generated {
 			return made
 		}
 		n := countEvents(trace)
-		if n < eventsMin || n > eventsMax {
+		if n < eventsMin || n > eventsMax || g.play.forked {
 			continue
 		}
 		if same, err := Settled(text, trace); err != nil || same {

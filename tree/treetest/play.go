@@ -19,13 +19,18 @@ type Play struct {
 	starts map[string]int
 	// ran is the latest incarnation of each name that was a process.
 	ran map[string]tree.Generation
+	// calls are the requests made; last is the latest report of each process.
+	calls map[uint64]Stimulus
+	last  map[string]tree.Kind
 	// ghosts are the children that OTP miscounts, see haunt.
-	ghosts map[string][]string
+	ghosts map[string]int
 	// jobs are what the world has still to do, oldest first.
 	jobs     []job
 	schedule Schedule
 	events   []traceEvent
 	trace    []string
+	// forked is set once two supervisors had something to do in one Step.
+	forked bool
 	// wrong is set when the tree did something a trace has no words for.
 	wrong error
 }
@@ -61,7 +66,8 @@ func NewPlay(sc *Scenario, schedule Schedule) *Play {
 	p := &Play{
 		root: sc.Root, schedule: schedule,
 		nodes: map[string]*Node{}, known: map[string][]string{}, starts: map[string]int{},
-		ran: map[string]tree.Generation{}, ghosts: map[string][]string{},
+		ran: map[string]tree.Generation{}, ghosts: map[string]int{},
+		calls: map[uint64]Stimulus{}, last: map[string]tree.Kind{},
 	}
 	for name, n := range sc.Nodes {
 		c := *n
@@ -175,6 +181,8 @@ func (p *Play) fault(format string, args ...any) {
 // step tells the tree events and takes over what it answers.
 func (p *Play) step(events ...tree.Event) {
 	out := p.world.Step(events...)
+	p.forked = p.forked || p.forks(out.Reports)
+	p.haunt(out)
 	for _, r := range out.Reports {
 		p.hear(r)
 	}

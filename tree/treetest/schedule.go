@@ -1,6 +1,10 @@
 package treetest
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"coppice/tree"
+)
 
 // Schedule picks the next job by its place. It must not pick one before an
 // older one of the same supervisor; front gives those that it may pick.
@@ -51,4 +55,65 @@ func front(jobs []job) []int {
 		}
 	}
 	return places
+}
+
+// forks says whether the reports of one Step tell of two supervisors that went
+// on side by side: one whose start is complete and finds something in its
+// queue, and its parent that goes on with the next child. Which of the two is
+// seen first is chance in OTP, and no schedule of jobs can show the other order
+// because both began in one Step.
+func (p *Play) forks(reports []tree.Report) bool {
+	for i, r := range reports {
+		if r.Kind != tree.StartDone || !p.isSupervisor(r.Node) {
+			continue
+		}
+		below, above := false, false
+		for _, next := range reports[i+1:] {
+			switch actor := p.actor(next); {
+			case actor == "":
+			case p.within(actor, r.Node):
+				below = true
+			default:
+				above = true
+			}
+		}
+		if below && above {
+			return true
+		}
+	}
+	return false
+}
+
+// actor is the supervisor that does what a report tells; empty if the report
+// leaves no line in a trace.
+func (p *Play) actor(r tree.Report) string {
+	n := p.nodes[r.Node]
+	switch r.Kind {
+	case tree.GaveUp:
+		return r.Node
+	case tree.StartBegun, tree.StopBegun:
+		return n.Parent
+	case tree.StopDone, tree.ExitSeen, tree.StartFailure:
+		if p.isSupervisor(r.Node) {
+			return n.Parent
+		}
+	}
+	return ""
+}
+
+func (p *Play) isSupervisor(name string) bool {
+	n := p.nodes[name]
+	return n != nil && n.Spec.Type == tree.Supervisor
+}
+
+// within says whether a node is a supervisor or stands somewhere below it.
+func (p *Play) within(name, supervisor string) bool {
+	for name != supervisor {
+		n := p.nodes[name]
+		if n == nil || n.Parent == "" {
+			return false
+		}
+		name = n.Parent
+	}
+	return true
 }

@@ -11,7 +11,6 @@ import (
 type answer struct {
 	text string
 	call uint64
-	gen  tree.Generation
 	stim Stimulus
 }
 
@@ -114,7 +113,8 @@ func (p *Play) occur(stim Stimulus) (tree.Event, answer) {
 		return nil, answer{text: "error simple_one_for_one"}
 	}
 	called, id := p.world.Call(request)
-	return called, answer{call: id, gen: p.ran[stim.Child], stim: stim}
+	p.calls[id] = stim
+	return called, answer{call: id, stim: stim}
 }
 
 // request is the call that a stimulus makes; nil if there is none to make:
@@ -220,7 +220,6 @@ func (p *Play) told(a answer) string {
 	}
 	switch reply.Refusal {
 	case "":
-		p.haunt(a)
 		if reply.Ignored {
 			return "ok undefined"
 		}
@@ -247,18 +246,4 @@ func (p *Play) gone(stim Stimulus, r tree.Refusal) string {
 		return "ok"
 	}
 	return "error " + string(r)
-}
-
-// haunt keeps account of a fault of OTP that its traces show: stopping a
-// dynamic child while a failed restart of it is retried leaves that supervisor's
-// count of active children one too low for good (supervisor.erl forgets to
-// decrement dynamic_restarts). The tree counts right; only the trace is bent.
-func (p *Play) haunt(a answer) {
-	s, c := a.stim.Target, a.stim.Child
-	if a.stim.Verb != "terminate_child" || !p.simple(s) || p.present(s, c) {
-		return
-	}
-	if proc := p.world.Procs[c]; proc.Generation != a.gen {
-		p.ghosts[s] = append(slices.DeleteFunc(p.ghosts[s], func(g string) bool { return g == c }), c)
-	}
 }

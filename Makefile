@@ -1,0 +1,44 @@
+# coppice: every target that stands here works on a machine with Go.
+
+VERSION ?= 0.1.0
+TOOL     = go tool -modfile=.ci/tools/go.mod
+TREE    ?= configs/examples/hello.toml
+SEEDS   ?= 100
+SEED    ?=
+
+export CGO_ENABLED = 0
+
+.PHONY: build run test race check otp fuzz fmt clean
+
+build: ## one static binary: bin/coppice
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/coppice ./cmd/coppice
+
+run: build ## builds and runs an example tree in the foreground (TREE=file for another)
+	bin/coppice up -f $(TREE)
+
+test: build ## every test; what needs root, a namespace or erl says so where it is missing
+	go test ./...
+
+race: ## the same under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race ./...
+
+otp: ## SEEDS fresh scenarios on real Erlang/OTP and on the tree; SEED=n begins there
+	SEEDS=$(SEEDS) SEED=$(SEED) go test -count=1 -v -run '^TestDifferential' ./integration
+
+check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race detector
+	@test -z "$$($(TOOL) gofumpt -l . | tee /dev/stderr)" || { echo 'run `make fmt`'; exit 1; }
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	@test -z "$$($(TOOL) deadcode -test ./... | tee /dev/stderr)"
+	$(MAKE) race
+
+fuzz: ## ten seconds for each fuzz target
+	@for t in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed 's/func //' | sort -u); do \
+	  dir=$$(grep -rlE "^func $$t\(" --include='*_test.go' . | head -n 1 | xargs dirname); \
+	  echo "$$dir $$t"; go test -run '^$$' -fuzz "^$$t\$$" -fuzztime 10s $$dir || exit 1; done
+
+fmt:
+	$(TOOL) gofumpt -w .
+
+clean:
+	rm -rf bin

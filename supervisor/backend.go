@@ -1,0 +1,262 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"coppice/ipc"
+	"coppice/supervisor/logs"
+	"coppice/supervisor/process"
+	"coppice/supervisor/usage"
+	"coppice/tree"
+)
+
+// The runtime is the ipc.Backend: every method is called by the goroutines of
+// connections, and what it needs of the tree it asks of the loop.
+
+// errEnded is the answer to who asks a daemon that has nothing left to run.
+var errEnded = &ipc.Error{Code: ipc.CodeRefused, Title: "the tree has ended, and its daemon with it"}
+
+// ask has f called by the loop and waits until it was.
+func (r *runtime) ask(ctx context.Context, f func()) error {
+	heard := make(chan struct{})
+	select {
+	case r.asked <- func() { f(); close(heard) }:
+		<-heard
+		return nil
+	case <-r.done:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// request has the tree do something and waits for its answer; with patient
+// false only for an answer that comes at once.
+func (r *runtime) request(ctx context.Context, request tree.Request, patient bool) (tree.Reply, bool, error) {
+	answer := make(chan tree.Reply, 1)
+	err := r.ask(ctx, func() { r.call(request, func(reply tree.Reply) { answer <- reply }) })
+	if err != nil {
+		return tree.Reply{}, false, err
+	}
+	if !patient {
+		select {
+		case reply := <-answer:
+			return reply, true, nil
+		default:
+			return tree.Reply{}, false, nil
+		}
+	}
+	select {
+	case reply := <-answer:
+		return reply, true, nil
+	case <-r.done:
+		select {
+		case reply := <-answer:
+			return reply, true, nil
+		default:
+			return tree.Reply{}, false, errEnded
+		}
+	case <-ctx.Done():
+		return tree.Reply{}, false, ctx.Err()
+	}
+}
+
+// Tree implements ipc.Backend.
+func (r *runtime) Tree(ctx context.Context, usage bool) (*ipc.Tree, error) {
+	var t *ipc.Tree
+	pids := map[string]int{}
+	err := r.ask(ctx, func() {
+		t = &ipc.Tree{Name: r.config.Name, Daemon: r.daemon(), Root: r.view(r.tree.Status(), pids)}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if usage {
+		addUsage(&t.Root, r.meter.Sample(pids))
+	}
+	return t, nil
+}
+
+func (r *runtime) daemon() ipc.Daemon {
+	return ipc.Daemon{
+		PID: os.Getpid(), Version: r.opts.Version, StartedAt: r.startedAt.UTC(),
+		File: r.config.Path, Digest: ipc.Digest(r.config.Source), Stopping: r.down,
+	}
+}
+
+// Do implements ipc.Backend.
+func (r *runtime) Do(ctx context.Context, cmd ipc.Command) (*ipc.Result, error) {
+	var request tree.Request
+	switch cmd.Verb {
+	case "start":
+		request = tree.RestartChild{ID: cmd.Node}
+	case "stop":
+		request = tree.TerminateChild{ID: cmd.Node}
+	case "restart":
+		request = tree.CycleChild{ID: cmd.Node}
+	case "kill":
+		if _, ok := process.SignalNumber(cmd.Signal); !ok {
+			return nil, &ipc.Error{Code: ipc.CodeBadInput, Title: fmt.Sprintf("no signal is named %q; try SIGTERM", cmd.Signal)}
+		}
+		request = tree.SignalChild{ID: cmd.Node, Signal: cmd.Signal, All: cmd.All}
+	default:
+		return nil, &ipc.Error{Code: ipc.CodeBadInput, Title: fmt.Sprintf("no verb is named %q", cmd.Verb)}
+	}
+	reply, answered, err := r.request(ctx, request, !cmd.NoWait)
+	if err != nil {
+		return nil, err
+	}
+	if !answered {
+		return &ipc.Result{Message: fmt.Sprintf("%s of %s was asked for", cmd.Verb, cmd.Node)}, nil
+	}
+	var result *ipc.Result
+	var refusal error
+	if err := r.ask(ctx, func() { result, refusal = r.outcome(cmd, reply) }); err != nil {
+		return outcomeAtEnd(cmd, reply)
+	}
+	return result, refusal
+}
+
+// Down implements ipc.Backend.
+func (r *runtime) Down(ctx context.Context) error {
+	gone := make(chan struct{})
+	err := r.ask(ctx, func() {
+		r.shutdown(tree.ShutdownTree{By: "down"}, func(tree.Reply) { close(gone) })
+	})
+	if err == errEnded {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	select {
+	case <-gone:
+		return nil
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Started implements ipc.Backend.
+func (r *runtime) Started(ctx context.Context) error {
+	select {
+	case <-r.booted:
+		if r.bootErr != nil {
+			return &ipc.Error{Code: ipc.CodeRefused, Title: r.bootErr.Error()}
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Events implements ipc.Backend.
+func (r *runtime) Events(ctx context.Context, since uint64, follow bool, emit func(ipc.Event) error) error {
+	return r.record.read(ctx, since, follow, emit)
+}
+
+// Logs implements ipc.Backend.
+func (r *runtime) Logs(ctx context.Context, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
+	var missing error
+	err := r.ask(ctx, func() {
+		for _, name := range q.Names {
+			if n, ok := r.tree.Node(name); !ok || n.Spec.Type == tree.Supervisor {
+				missing = r.noNode(name)
+				return
+			}
+		}
+	})
+	if err = errors.Join(err, missing); err != nil {
+		return err
+	}
+	if !q.Follow {
+		return ReadLogs(r.opts.Folders.Logs, q, emit)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.ended, cancel)() // a stream does not outlive the tree
+	return r.store.Follow(ctx, logQuery(q), func(l logs.Line) error { return emit(logLine(l)) })
+}
+
+// ReadLogs reads the captured output in a folder when no daemon runs; it does
+// not follow.
+func ReadLogs(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
+	return logs.Read(dir, logQuery(q), func(l logs.Line) error { return emit(logLine(l)) })
+}
+
+func logQuery(q ipc.LogQuery) logs.Query {
+	return logs.Query{Names: q.Names, Last: q.Last, Raw: q.Raw}
+}
+
+func logLine(l logs.Line) ipc.LogLine {
+	return ipc.LogLine{Time: l.Time, Node: l.Name, Bytes: l.Bytes, Text: strings.ToValidUTF8(string(l.Bytes), "\uFFFD")}
+}
+
+// view is a node as it crosses the socket; the pids of running processes are
+// added to pids.
+func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
+	n := ipc.Node{
+		Name: s.Spec.ID, Kind: "process", State: string(s.State), Held: s.Held,
+		PID: s.PID, Restarts: s.Restarts, Since: r.wall(s.Since).UTC(),
+		LastExit: r.lastExit(s.LastEnd),
+	}
+	if s.Cause != 0 {
+		n.Cause = s.Cause + r.record.base
+	}
+	if s.Until != 0 {
+		until := r.wall(s.Until).UTC()
+		n.Until = &until
+	}
+	if s.Spec.ID != r.config.Spec.ID {
+		n.Restart, n.Significant = s.Spec.Restart.String(), s.Spec.Significant
+	}
+	if s.Spec.Type == tree.Supervisor {
+		describe(&n, s.Spec.Flags)
+		n.Children = make([]ipc.Node, 0, len(s.Children))
+		for _, c := range s.Children {
+			n.Children = append(n.Children, r.view(c, pids))
+		}
+	} else if s.PID != 0 {
+		pids[n.Name] = s.PID
+	}
+	return n
+}
+
+// describe adds what a supervisor has and a process has not.
+func describe(n *ipc.Node, f tree.Flags) {
+	n.Kind = "supervisor"
+	n.Strategy = f.Strategy.String()
+	n.Intensity = f.Intensity
+	if f.Intensity < 0 {
+		n.Intensity = "infinity"
+	}
+	n.Period = time.Duration(f.Period).String()
+	if f.AutoShutdown != tree.Never {
+		n.AutoShutdown = f.AutoShutdown.String()
+	}
+}
+
+func (r *runtime) lastExit(end *tree.End) *ipc.LastExit {
+	if end == nil {
+		return nil
+	}
+	code, signal := ends(end.Exit)
+	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), At: r.wall(end.At).UTC()}
+}
+
+// addUsage puts what was measured to the nodes.
+func addUsage(n *ipc.Node, measured map[string]usage.Usage) {
+	if u, ok := measured[n.Name]; ok {
+		n.CPUPercent, n.CPUSeconds, n.Memory = &u.CPUPercent, &u.CPUSeconds, &u.Memory
+	}
+	for i := range n.Children {
+		addUsage(&n.Children[i], measured)
+	}
+}

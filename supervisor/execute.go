@@ -1,0 +1,74 @@
+package supervisor
+
+import (
+	"slices"
+
+	"coppice/configs"
+	"coppice/supervisor/process"
+	"coppice/tree"
+)
+
+// execute carries out one action of the tree. Nothing in it waits.
+func (r *runtime) execute(a tree.Action) {
+	switch a := a.(type) {
+	case tree.Start:
+		r.start(a)
+	case tree.Stop:
+		how := r.config.Settings[a.ID]
+		r.reaper.Stop(a.Ref, how.StopSignal, how.StopMain)
+	case tree.Kill:
+		r.reaper.Kill(a.Ref)
+	case tree.Signal:
+		r.reaper.Signal(a.Ref, a.Signal, a.All)
+	case tree.Reply:
+		if reply := r.waiters[a.ID]; reply != nil {
+			delete(r.waiters, a.ID)
+			reply(a)
+		}
+	case tree.Halt:
+		r.halted = &a
+	}
+}
+
+// start gives a process its log pipe and hands it to the reaper.
+func (r *runtime) start(a tree.Start) {
+	p := a.Spec.Start.(*configs.Process)
+	output, err := r.store.Pipe(a.ID)
+	if err != nil {
+		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
+		return
+	}
+	env := p.Env
+	if p.Ready.Kind == configs.ReadyNotify {
+		address, err := r.notify.Open(a.Ref)
+		if err != nil {
+			output.Close()
+			r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
+			return
+		}
+		env = append(slices.Clip(env), "NOTIFY_SOCKET="+address)
+	}
+	r.reaper.Start(a.Ref, process.Command{
+		Program: p.Program, Argv: p.Argv, Env: env, Dir: p.Dir, Stdout: output, Stderr: output,
+	})
+}
+
+// awaitReady begins to look for the readiness of a process that was executed.
+func (r *runtime) awaitReady(f process.Started) {
+	n, ok := r.tree.Node(f.Ref.ID)
+	if !ok || n.Generation != f.Ref.Generation {
+		return
+	}
+	switch ready := n.Spec.Start.(*configs.Process).Ready; ready.Kind {
+	case configs.ReadyNotify:
+		r.notify.SetPID(f.Ref, f.PID)
+	case configs.ReadyTCP:
+		r.prober.Watch(f.Ref, ready.Address)
+	}
+}
+
+// unwatchReady ends what awaitReady and start have begun for an incarnation.
+func (r *runtime) unwatchReady(ref tree.Ref) {
+	r.prober.Cancel(ref)
+	r.notify.Cancel(ref)
+}

@@ -1,0 +1,262 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"coppice/configs"
+	"coppice/ipc"
+	"coppice/supervisor/process"
+	"coppice/supervisor/watch"
+	"coppice/tree"
+)
+
+// treeFileName is the tree file as it was loaded last, in the record's folder.
+const treeFileName = "tree"
+
+// Reload implements ipc.Backend. The file is read on the caller's goroutine; a
+// file with a fault, or one that needs more than there is, changes nothing.
+func (r *runtime) Reload(ctx context.Context, req ipc.ReloadRequest) (*ipc.ReloadResult, error) {
+	path := req.File
+	if err := r.ask(ctx, func() { path = cmp.Or(path, r.config.Path) }); err != nil {
+		return nil, err
+	}
+	config, err := configs.Load(path, os.Environ())
+	if err != nil {
+		var faults configs.Faults
+		if errors.As(err, &faults) {
+			return nil, &ipc.Error{Code: ipc.CodeBadTree, Title: path + " is not a valid tree file; nothing was changed", Faults: faults.Error()}
+		}
+		return nil, &ipc.Error{Code: ipc.CodeBadTree, Title: err.Error(), Faults: err.Error()}
+	}
+	if err := process.CheckDescriptors(processes(config), perChild); err != nil {
+		return nil, refused("%v", err)
+	}
+	if req.DryRun {
+		return r.plan(ctx, config)
+	}
+	return r.apply(ctx, config)
+}
+
+// plan says what a reload would change.
+func (r *runtime) plan(ctx context.Context, config *configs.Config) (*ipc.ReloadResult, error) {
+	result := &ipc.ReloadResult{DryRun: true}
+	err := r.ask(ctx, func() { result.Changes = r.changes(r.tree.Diff(config.Spec), config) })
+	return result, err
+}
+
+// apply changes the tree to config.
+func (r *runtime) apply(ctx context.Context, config *configs.Config) (*ipc.ReloadResult, error) {
+	result := &ipc.ReloadResult{}
+	answer := make(chan tree.Reply, 1)
+	err := r.ask(ctx, func() {
+		result.Changes = r.changes(r.tree.Diff(config.Spec), config)
+		r.applyNow(config, func(reply tree.Reply) { answer <- reply })
+	})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case reply := <-answer:
+		if reply.Refusal != "" {
+			return nil, refused("the tree is being stopped; nothing was changed")
+		}
+		tellFailures(result.Changes, reply.Changes)
+		return result, nil
+	case <-r.done:
+		return nil, errEnded
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// applyNow hands the new tree over, on the loop. The settings of processes that
+// stay or come are in force at once; those of processes that go are needed
+// until they have gone.
+func (r *runtime) applyNow(config *configs.Config, done func(tree.Reply)) {
+	if r.down {
+		done(tree.Reply{Refusal: tree.ShuttingDown})
+		return
+	}
+	between := *config
+	between.Settings = maps.Clone(r.config.Settings)
+	maps.Copy(between.Settings, config.Settings)
+	r.config = &between
+	r.call(tree.Apply{Spec: config.Spec}, func(reply tree.Reply) {
+		if reply.Refusal == "" {
+			if r.config == &between { // else another reload has come meanwhile
+				r.config = config
+			}
+			r.applied(config, reply.Changes)
+		}
+		done(reply)
+	})
+}
+
+// tellFailures notes which of the changes could not be completed.
+func tellFailures(told []ipc.Change, done []tree.Change) {
+	for _, d := range done {
+		if d.Refusal == "" {
+			continue
+		}
+		for i := range told {
+			if told[i].Name == d.ID && told[i].Kind == string(d.Kind) {
+				told[i].Error = "it did not start: " + d.Cause
+			}
+		}
+	}
+}
+
+// applied is what is left to do when every supervisor has its new spec.
+func (r *runtime) applied(config *configs.Config, changes []tree.Change) {
+	for _, c := range changes {
+		if _, ok := r.tree.Node(c.ID); !ok {
+			r.store.Forget(c.ID)
+		}
+	}
+	r.rewatch()
+	if err := r.keepTree(config); err != nil {
+		r.log.Error("cannot keep the tree file that was loaded", zap.Error(err))
+	}
+}
+
+// keepTree keeps the tree file as it was loaded.
+func (r *runtime) keepTree(config *configs.Config) error {
+	return keepFile(r.opts.Folders.Record, treeFileName, config.Source)
+}
+
+// changes are the tree's changes in the tree file's words, and those of the
+// settings that the tree does not know.
+func (r *runtime) changes(changes []tree.Change, config *configs.Config) []ipc.Change {
+	told := make([]ipc.Change, 0, len(changes))
+	at := map[string]int{}
+	old, new := commands(r.config), commands(config)
+	for _, c := range changes {
+		at[c.ID] = len(told)
+		told = append(told, ipc.Change{
+			Kind: string(c.Kind), Name: c.ID, Type: c.Type.String(), Supervisor: c.Supervisor,
+			What: inWords(c.What, old[c.ID], new[c.ID]),
+		})
+	}
+	eachProcess(&config.Spec, func(s *tree.ChildSpec) {
+		old, ok := r.config.Settings[s.ID]
+		what := settingsDiff(old, config.Settings[s.ID])
+		if !ok || len(what) == 0 {
+			return
+		}
+		if i, ok := at[s.ID]; !ok {
+			told = append(told, ipc.Change{Kind: string(tree.Changed), Name: s.ID, Type: s.Type.String(), What: what})
+		} else if told[i].Kind == string(tree.Changed) || told[i].Kind == string(tree.Restarted) {
+			told[i].What = append(told[i].What, what...)
+		}
+	})
+	return told
+}
+
+// commands are the processes of a tree by name.
+func commands(c *configs.Config) map[string]*configs.Process {
+	m := map[string]*configs.Process{}
+	eachProcess(&c.Spec, func(s *tree.ChildSpec) { m[s.ID] = s.Start.(*configs.Process) })
+	return m
+}
+
+// inWords replaces "start", which is all that the tree can say, by the keys
+// that differ in the tree file.
+func inWords(what []string, old, new *configs.Process) []string {
+	if old == nil || new == nil || !slices.Contains(what, "start") {
+		return what
+	}
+	words := processDiff(old, new)
+	for _, w := range what {
+		if w != "start" && !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	return words
+}
+
+func processDiff(old, new *configs.Process) []string {
+	var what []string
+	if old.Program != new.Program || !slices.Equal(old.Argv, new.Argv) {
+		what = append(what, "command")
+	}
+	if old.Dir != new.Dir {
+		what = append(what, "dir")
+	}
+	if !slices.Equal(old.Env, new.Env) {
+		what = append(what, "env")
+	}
+	if old.Ready != new.Ready {
+		what = append(what, "ready")
+	}
+	return what
+}
+
+func settingsDiff(old, new configs.Settings) []string {
+	var what []string
+	if old.StopSignal != new.StopSignal {
+		what = append(what, "stop_signal")
+	}
+	if old.StopMain != new.StopMain {
+		what = append(what, "stop_to")
+	}
+	if !reflect.DeepEqual(old.Watch, new.Watch) {
+		what = append(what, "watch")
+	}
+	return what
+}
+
+// reloadByItself reloads because the file changed or a signal came, with nobody
+// to answer: the log is told.
+func (r *runtime) reloadByItself(why string) {
+	go func() {
+		result, err := r.Reload(r.ended, ipc.ReloadRequest{})
+		var wrong *ipc.Error
+		switch {
+		case errors.As(err, &wrong) && wrong.Faults != "":
+			r.log.Error("the tree file is wrong, nothing was changed", zap.String("why", why), zap.String("faults", wrong.Faults))
+		case err != nil:
+			r.log.Error("cannot reload", zap.String("why", why), zap.Error(err))
+		default:
+			r.log.Info("reloaded", zap.String("why", why), zap.Int("changes", len(result.Changes)))
+		}
+	}()
+}
+
+// treeFileWatch is the watcher's name for the tree file; no process can have it.
+const treeFileWatch = "/"
+
+// rewatch tells the watcher what to look at.
+func (r *runtime) rewatch() {
+	set := map[string][]watch.Pattern{}
+	for name, s := range r.config.Settings {
+		for _, g := range s.Watch {
+			set[name] = append(set[name], watch.Pattern{Dir: g.Base, Glob: g.Pattern})
+		}
+	}
+	if r.opts.Watch {
+		set[treeFileWatch] = []watch.Pattern{watch.File(r.config.Path)}
+	}
+	r.watcher.Set(set)
+}
+
+// fileChanged restarts a process one of whose files changed, or reloads. What
+// an operator has stopped stays stopped.
+func (r *runtime) fileChanged(name string) {
+	if name == treeFileWatch {
+		r.reloadByItself("the tree file changed")
+		return
+	}
+	n, ok := r.tree.Node(name)
+	if !ok || n.Held || n.State == tree.Stopped || n.State == tree.Failed {
+		return
+	}
+	r.call(tree.CycleChild{ID: name, By: "watch"}, nil)
+}

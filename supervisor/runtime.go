@@ -1,0 +1,285 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"coppice/configs"
+	"coppice/ipc"
+	"coppice/supervisor/logs"
+	"coppice/supervisor/probe"
+	"coppice/supervisor/process"
+	"coppice/supervisor/usage"
+	"coppice/supervisor/watch"
+	"coppice/tree"
+)
+
+// Folders are where one tree keeps what outlives a process. They may be the
+// same folder; Run creates them with mode 0700.
+type Folders struct {
+	// Run has the socket and the lock.
+	Run string
+	// Record has the event record and the tree as it was loaded last.
+	Record string
+	// Logs has a folder for each process: NAME/current.
+	Logs string
+}
+
+// Options are what Run is told. Config and Folders are required.
+type Options struct {
+	Config  *configs.Config
+	Folders Folders
+	// Echo gets the output of all processes, a line at a time behind the name;
+	// nil: nobody does.
+	Echo io.Writer
+	// Colour tells the names in Echo apart by colour.
+	Colour bool
+	// Watch reloads when the tree file changes.
+	Watch bool
+	// Foreground takes a hang-up of the terminal for a stop; without it SIGHUP
+	// means reload, as for any daemon.
+	Foreground bool
+	// Log is told what happens; nil is nobody.
+	Log     *zap.Logger
+	Version string
+	// Started, if set, is called once: with nil when the start of the tree is
+	// complete, with the reason when it failed.
+	Started func(error)
+}
+
+// perChild are the descriptors that a child costs the daemon: those of its log
+// and, where it says itself that it is ready, a socket.
+const perChild = logs.PerChild + 1
+
+// runtime is the daemon. The fields of the first group never change; those of
+// the second belong to the loop.
+type runtime struct {
+	opts      Options
+	log       *zap.Logger
+	origin    time.Time // of tree.Time
+	startedAt time.Time
+	reaper    *process.Reaper
+	store     *logs.Store
+	prober    *probe.Prober
+	notify    *probe.Notifier
+	watcher   *watch.Watcher
+	record    *record
+	meter     usage.Meter
+
+	facts   chan []process.Fact
+	ready   chan tree.Ref
+	changed chan string
+	asked   chan func()
+	signals chan os.Signal
+	booted  chan struct{}   // closed when bootErr is set
+	done    chan struct{}   // closed when the loop has ended
+	ended   context.Context // done, as a context
+	end     context.CancelFunc
+
+	tree     *tree.Tree
+	config   *configs.Config
+	watching bool
+	queue    []tree.Event // what the loop found out itself
+	waiters  map[uint64]func(tree.Reply)
+	lastCall uint64
+	halted   *tree.Halt
+	bootErr  error
+	down     bool
+	hangsUp  bool // a hang-up is to be obeyed: the daemon was not started to ignore it
+}
+
+// Run runs a tree until it ends, and returns the exit code that tells how: 0
+// after a stop that was asked for, 1 when the root gave up or did not start,
+// after the root's auto_shutdown the code of the process whose end caused it.
+// The error, if any, says in words why the tree ended, or why it did not even
+// begin: a *ipc.HeldError when another daemon runs it.
+func Run(opts Options) (int, error) {
+	hangsUp := !signal.Ignored(syscall.SIGHUP)
+	if err := process.Sanitize(); err != nil {
+		return 1, err
+	}
+	listener, err := ipc.Listen(opts.Folders.Run)
+	if err != nil {
+		return 1, err
+	}
+	defer listener.Release()
+	r, err := newRuntime(opts)
+	if err != nil {
+		return 1, err
+	}
+	defer r.close()
+	r.hangsUp = hangsUp
+
+	server := ipc.NewServer(r, ipc.ServerOptions{})
+	serving := make(chan error, 1)
+	go func() { serving <- server.Serve(listener) }()
+	go r.reaper.Run()
+
+	r.loop()
+	r.end()
+	r.record.end()
+
+	// Who waits for the end is answered before the socket goes away.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return r.verdict(errors.Join(server.Shutdown(ctx), <-serving))
+}
+
+func newRuntime(opts Options) (*runtime, error) {
+	if err := process.CheckDescriptors(processes(opts.Config), perChild); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{opts.Folders.Record, opts.Folders.Logs} {
+		if err := ipc.MakeFolder(dir); err != nil {
+			return nil, err
+		}
+	}
+	r := &runtime{
+		opts: opts, log: opts.Log, origin: time.Now(), startedAt: time.Now(),
+		facts:   make(chan []process.Fact, 16), // the reaper goes on while the loop works
+		ready:   make(chan tree.Ref),
+		changed: make(chan string),
+		asked:   make(chan func()),
+		signals: make(chan os.Signal, 8), // a signal must not be missed while the loop works
+		booted:  make(chan struct{}),
+		done:    make(chan struct{}),
+		tree:    tree.New(opts.Config.Spec, tree.Options{}),
+		config:  opts.Config,
+		waiters: map[uint64]func(tree.Reply){},
+	}
+	r.ended, r.end = context.WithCancel(context.Background())
+	if r.log == nil {
+		r.log = zap.NewNop()
+	}
+	if err := r.open(); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// open opens what the runtime uses. Its parts speak to the loop through
+// channels that nobody reads once the loop has ended.
+func (r *runtime) open() error {
+	var err error
+	if r.record, err = openRecord(r.opts.Folders.Record); err != nil {
+		return err
+	}
+	if err = r.keepTree(r.config); err != nil {
+		return err
+	}
+	if r.store, err = logs.Open(r.opts.Folders.Logs, r.echo()); err != nil {
+		return err
+	}
+	r.store.OnTrouble(func(name string, err error) {
+		r.log.Warn("cannot capture all output", zap.String("node", name), zap.Error(err))
+	})
+	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) })
+	ready := func(ref tree.Ref) { offer(r, r.ready, ref) }
+	r.prober = probe.NewProber(ready)
+	if r.notify, err = probe.NewNotifier(ready); err != nil {
+		return err
+	}
+	r.watcher, err = watch.New(func(name string) { offer(r, r.changed, name) })
+	return err
+}
+
+// offer sends to the loop, or to nobody once it has ended.
+func offer[T any](r *runtime, to chan T, v T) {
+	select {
+	case to <- v:
+	case <-r.done:
+	}
+}
+
+// echo is what shows the children's output in the foreground.
+func (r *runtime) echo() *logs.Echo {
+	if r.opts.Echo == nil {
+		return nil
+	}
+	width := 0
+	eachProcess(&r.opts.Config.Spec, func(s *tree.ChildSpec) { width = max(width, len(s.ID)) })
+	return logs.NewEcho(r.opts.Echo, logs.EchoOptions{Colour: r.opts.Colour, Width: width})
+}
+
+// close ends what open has begun, as far as it came.
+func (r *runtime) close() {
+	if r.watcher != nil {
+		r.watcher.Close()
+	}
+	if r.prober != nil {
+		r.prober.Close()
+	}
+	if r.notify != nil {
+		r.notify.Close()
+	}
+	if r.reaper != nil {
+		r.reaper.Close()
+	}
+	if r.store != nil {
+		r.store.Close()
+	}
+	if r.record != nil {
+		r.record.close()
+	}
+}
+
+// verdict is the exit code of a tree that has ended, and why it did.
+func (r *runtime) verdict(err error) (int, error) {
+	h := r.halted
+	switch h.Reason {
+	case tree.HaltShutdown:
+		return 0, err
+	case tree.HaltGaveUp:
+		return 1, fmt.Errorf("%s gave up: %s needed more than %d restarts in %s%s",
+			r.config.Spec.ID, h.Child, h.Limit.Intensity, time.Duration(h.Limit.Period), lastWords(h))
+	case tree.HaltStartFailed:
+		return 1, fmt.Errorf("cannot start the tree: %s", h.Cause)
+	}
+	return exitCode(h.Exit), err
+}
+
+// lastWords names the process whose end was the last straw.
+func lastWords(h *tree.Halt) string {
+	if h.Process == "" || h.Exit == nil {
+		return ""
+	}
+	return fmt.Sprintf("; the last end: %s, %s", h.Process, h.Exit)
+}
+
+// exitCode is a process's end as an exit code of ours: 128+N for a signal, as
+// shells tell it; 1 where no process ended.
+func exitCode(e *tree.Exit) int {
+	if e == nil {
+		return 1
+	}
+	if e.Signal == "" {
+		return e.Code
+	}
+	n, _ := process.SignalNumber(e.Signal)
+	return 128 + int(n)
+}
+
+// eachProcess visits the processes of a spec in the order of the file.
+func eachProcess(s *tree.ChildSpec, visit func(*tree.ChildSpec)) {
+	if s.Type == tree.Process {
+		visit(s)
+	}
+	for i := range s.Children {
+		eachProcess(&s.Children[i], visit)
+	}
+}
+
+func processes(c *configs.Config) int {
+	n := 0
+	eachProcess(&c.Spec, func(*tree.ChildSpec) { n++ })
+	return n
+}

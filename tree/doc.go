@@ -1,0 +1,107 @@
+// Package tree is Erlang/OTP's supervisor as a pure function: events in, actions
+// out. It starts no goroutine, reads no clock and does no input or output; two
+// trees that hear the same events say the same things.
+//
+// # The idea
+//
+// An OTP supervisor is a process that blocks. While it starts or stops a child
+// it waits in a receive for that child alone, and everything else piles up in
+// its mailbox. Turned inside out, that is three lists for each supervisor:
+//
+//	children   the child records, in start order   (OTP: {Ids, Db})
+//	steps      starts and stops not yet answered   (OTP: the blocking receive)
+//	inbox      messages not yet heard              (OTP: the mailbox)
+//
+// A message is taken from the inbox only when the steps are done. A strategy is
+// then nothing but a function that fills the steps. A restart that fails to
+// start puts "try again" at the end of the supervisor's own inbox, so that
+// whatever waits there, a shutdown above all, is heard first.
+//
+// # One crash, from end to end
+//
+// The tree is rest_for_one over db, api and worker, and api is killed:
+//
+//	Exited{api, SIGKILL}        its supervisor gets a message; nobody waits for it
+//	  report exited
+//	  the limit allows it       one more time stamp in the restart window
+//	  report restarting         because of exited
+//	  steps: stop worker, restart, start api, start worker
+//	  report stopping worker, action Stop{worker}
+//	Exited{worker, SIGTERM}     answers the step
+//	  report stopped
+//	  report starting api, action Start{api}
+//	Started{api, 4711}          answers the step
+//	  report started
+//	  report starting worker, action Start{worker}
+//	Started{worker, 4712}
+//	  report started            the steps are done, the inbox is next
+//
+// Had the limit not allowed it, the supervisor would have reported gave_up,
+// stopped all its children in reverse order and ended; its own supervisor would
+// have found an exit of a child in its inbox and done the same thing again, one
+// level up.
+//
+// # Events
+//
+//	Boot          start the root
+//	Started       answers Start: the program was executed
+//	StartFailed   answers Start: there is no process
+//	StartIgnored  answers Start: it need not run (OTP: ignore)
+//	Ready         completes a start whose Readiness is AtNotice
+//	Exited        nothing of the process is left; once for each Started
+//	Called        an operator's Request; one Reply answers it
+//	Tick          time has passed
+//
+// # Actions
+//
+//	Start Stop Kill Signal   to the process that Ref names
+//	Reply                    to the Called of the same ID
+//	Halt                     the root has ended, nothing is left: the last action
+//
+// Every Step also returns Reports. They are the event record, each with the one
+// that caused it, and they are to be recorded before the actions are carried
+// out.
+//
+// # Time
+//
+// A Tree has no timers. Deadlines are fields of nodes, Deadline returns the
+// nearest, and whoever drives the tree sends a Tick then. A backoff, a start
+// timeout and a shutdown timeout are all there are.
+//
+// # Where a Unix process is not an Erlang process
+//
+//   - That a program was executed does not say that it is initialized:
+//     Readiness says when a start is complete.
+//   - A process has an exit code or a signal, not a reason: Success sorts them
+//     into normal and abnormal. An end that was asked for is always normal.
+//   - A process has descendants. Exited means that nothing of its group is left;
+//     Stop and Kill mean the group.
+//   - A restart can be delayed (Backoff). The child is then restarting as far as
+//     the rest of OTP is concerned; the delay stands between the passed limit
+//     check, with the stops of a sweep, and the start.
+//   - Supervisors are no processes: they cannot crash.
+//
+// # Where this is not OTP
+//
+// Two things are different on purpose, and Options.OTP switches both off:
+//
+//   - Restart windows are exact. OTP floors its clock to whole seconds.
+//   - A shutdown overtakes a start that is not complete, and so does a stop of
+//     the child that is starting: the start is cut short and does not count as
+//     failed. In OTP both wait, and a shutdown could hang behind a child that
+//     never becomes ready.
+//
+// Beside that an intensity may be infinite, instances of a template have names
+// that outlive a restart, and a temporary child that has ended, which OTP
+// forgets, is still shown by Status (and by nothing else).
+//
+// # The files
+//
+// spec.go is what is wanted and check.go what is wrong with it. event.go,
+// request.go, action.go and report.go are the words; tree.go is Step. inbox.go
+// and todo.go are the two lists of a supervisor, node.go is the record of a
+// child. start.go, exit.go, restart.go with intensity.go and backoff.go,
+// shutdown.go and admin.go are OTP's rules, each named after the part of
+// supervisor.erl it answers to. change.go says how two specs differ and apply.go
+// carries it out. deadline.go is the queue of times, status.go the snapshot.
+package tree
