@@ -22,6 +22,8 @@ type node struct {
 	// heard of it (OTP: the 'EXIT' message is in the mailbox).
 	alive bool
 	end   ending
+	// killing: it was killed, and so is whatever of it is left to stop.
+	killing bool
 
 	// Of a process.
 	pid       int
@@ -42,7 +44,6 @@ type node struct {
 	window    []Time     // restarts that still count, oldest first
 	queued    bool       // among Tree.runnable
 	asked     bool       // its supervisor, or who stops the tree, wants it gone
-	killing   bool       // it is being killed: stops below have no grace
 	counted   bool       // its incarnation was a restart, so its children's are
 	// pending is the spec that Apply has for it and it has not heard of yet.
 	pending *ChildSpec

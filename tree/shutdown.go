@@ -49,14 +49,14 @@ func (t *Tree) stopOverdue(n *node) { t.kill(n) }
 // is below it, in no order.
 func (t *Tree) kill(n *node) {
 	t.setDeadline(n, 0)
-	if !n.isSupervisor() {
-		t.act(Kill{n.ref()})
-		return
-	}
 	if n.killing {
 		return
 	}
 	n.killing = true
+	if !n.isSupervisor() {
+		t.act(Kill{n.ref()})
+		return
+	}
 	if n.op == nil || n.op.kind != opEnd {
 		t.abandon(n)
 		t.beginEnd(n, operation{reason: endAsked, cause: n.cause})
