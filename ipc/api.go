@@ -2,6 +2,8 @@ package ipc
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 )
 
@@ -53,6 +55,12 @@ type Daemon struct {
 	Stopping bool `json:"stopping,omitempty"`
 }
 
+// Digest is how Daemon tells a tree file's content.
+func Digest(source []byte) string {
+	sum := sha256.Sum256(source)
+	return hex.EncodeToString(sum[:])
+}
+
 // Node is one supervisor or process.
 type Node struct {
 	Name  string `json:"name"`
@@ -78,6 +86,9 @@ type Node struct {
 	// Of a child.
 	Restart     string `json:"restart,omitempty"`
 	Significant bool   `json:"significant,omitempty"`
+	// Ready says when the start of a process is complete, in the tree file's
+	// words: exec, exit, notify, tcp. Absent: its daemon does not tell.
+	Ready string `json:"ready,omitempty"`
 
 	Restarts int       `json:"restarts"`
 	Since    time.Time `json:"since"`
@@ -174,7 +185,7 @@ type LogLine struct {
 	Time time.Time `json:"time"`
 	Node string    `json:"node"`
 	// Text is the line without its newline; bytes that are not UTF-8 are
-	// replaced. Bytes is the raw chunk.
+	// replaced. Bytes is the raw chunk; beside Text it is not sent.
 	Text  string `json:"text,omitempty"`
 	Bytes []byte `json:"bytes,omitempty"`
 }

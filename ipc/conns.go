@@ -104,8 +104,10 @@ func (c *conn) Close() error {
 // turnAway answers a connection for which there is no room. The answer fits
 // into an empty socket buffer, so nobody waits for the peer.
 func turnAway(raw net.Conn) {
-	status, body := encodeProblem(&Error{Code: CodeRefused, Status: http.StatusServiceUnavailable,
-		Title: "the daemon has no room for another connection; close one"})
+	status, body := encodeProblem(&Error{
+		Code: CodeRefused, Status: http.StatusServiceUnavailable,
+		Title: "the daemon has no room for another connection; close one",
+	})
 	head := "HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) +
 		"\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
 	_ = raw.SetWriteDeadline(time.Now().Add(time.Second)) // cutting it off is all right too

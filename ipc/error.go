@@ -116,8 +116,10 @@ func decodeProblem(resp *http.Response) error {
 	}
 	var p problem
 	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
-		return &Error{Code: CodeInternal, Status: resp.StatusCode,
-			Title: fmt.Sprintf("cannot read the daemon's answer: HTTP status %s", resp.Status)}
+		return &Error{
+			Code: CodeInternal, Status: resp.StatusCode,
+			Title: fmt.Sprintf("cannot read the daemon's answer: HTTP status %s", resp.Status),
+		}
 	}
 	return &Error{Code: p.Code, Title: p.Detail, Faults: p.Faults, Status: p.Status}
 }

@@ -164,7 +164,10 @@ func (s *Server) getLogs(r *request) error {
 		return out.end(s.backend.Logs(r.Context(), q, func(l LogLine) error { return out.write(l.Bytes) }))
 	}
 	out := s.stream(r, "application/x-ndjson", q.Follow)
-	return out.end(s.backend.Logs(r.Context(), q, func(l LogLine) error { return out.line(l) }))
+	return out.end(s.backend.Logs(r.Context(), q, func(l LogLine) error {
+		l.Bytes = nil // Text says it
+		return out.line(l)
+	}))
 }
 
 // logQuery reads what output is wanted; one name may stand in the path.

@@ -160,7 +160,8 @@ func TestProblemsAreProblemJSON(t *testing.T) {
 	var got map[string]any
 	ok(t, json.NewDecoder(resp.Body).Decode(&got))
 	check(t, nil, got, map[string]any{
-		"title": "The request was refused", "status": 409.0, "detail": "no", "code": "refused"})
+		"title": "The request was refused", "status": 409.0, "detail": "no", "code": "refused",
+	})
 }
 
 func TestFollowBeginsBeforeTheFirstEvent(t *testing.T) {
