@@ -1,0 +1,134 @@
+package logs
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+)
+
+// chunk is what is read from a pipe at once: a whole pipe of the usual size.
+type chunk [64 << 10]byte
+
+// chunks are the buffers of those who drain; the mover has its own.
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
+
+const (
+	// filesOpenFor is how long log files stay open after the first byte: long
+	// enough for a child that writes on and on, short enough to notice that the
+	// file was deleted, renamed or truncated.
+	filesOpenFor = 100 * time.Millisecond
+	// filesOpenMax is how many sinks may have open files before all are closed.
+	filesOpenMax = 64
+)
+
+// mover is what the moving goroutine remembers from turn to turn.
+type mover struct {
+	store *Store
+	buf   chunk
+	open  []*sink // sinks with open files
+}
+
+// move carries bytes from all pipes to their files until the store is closed.
+func (s *Store) move() {
+	defer close(s.moverDone)
+	m := &mover{store: s}
+	for {
+		events, err := s.epoll.wait()
+		switch {
+		case errors.Is(err, os.ErrClosed):
+			m.closeFiles()
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			m.onDeadline()
+		}
+		for _, event := range events {
+			m.turn(event.Fd)
+		}
+		if len(m.open) > filesOpenMax {
+			m.closeFiles()
+		}
+	}
+}
+
+// turn moves at most one chunk of one pipe. The set reports the pipes in turn,
+// so a child that floods its pipe gets no more than its share.
+func (m *mover) turn(number int32) {
+	s := m.store
+	s.sinksMu.Lock()
+	p := s.pipes[number]
+	s.sinksMu.Unlock()
+	if p == nil {
+		return
+	}
+	k := p.sink
+	k.fileMu.Lock()
+	outcome := k.moveOnce(s, p, m.buf[:])
+	if outcome.ended {
+		s.echo.flush(p)
+	}
+	k.fileMu.Unlock()
+
+	if outcome.opened {
+		m.opened(k)
+	}
+	if outcome.ended {
+		s.dropPipe(p)
+	}
+	if outcome.moved > 0 {
+		s.followers.poke(k.name)
+	}
+	s.tell(k, outcome.trouble)
+}
+
+// opened notes that a sink's files were opened, and when all are to be closed.
+func (m *mover) opened(k *sink) {
+	if len(m.open) == 0 {
+		m.store.sinksMu.Lock()
+		m.store.wakeBy(time.Now().Add(filesOpenFor))
+		m.store.sinksMu.Unlock()
+	}
+	m.open = append(m.open, k)
+}
+
+// onDeadline does what is due: it closes the files and tries the stalled sinks.
+func (m *mover) onDeadline() {
+	s := m.store
+	m.closeFiles()
+	for _, k := range s.dueSinks(time.Now()) {
+		k.fileMu.Lock()
+		trouble := k.retry(s)
+		k.closeFiles()
+		k.fileMu.Unlock()
+		s.tell(k, trouble)
+		s.followers.poke(k.name)
+	}
+}
+
+// dueSinks takes the sinks whose next try is due and sets the next deadline.
+func (s *Store) dueSinks(now time.Time) []*sink {
+	s.sinksMu.Lock()
+	defer s.sinksMu.Unlock()
+	s.wakeAt = time.Time{}
+	s.epoll.wakeAt(time.Time{})
+	var due []*sink
+	for k, at := range s.stalled {
+		if at.After(now) {
+			s.wakeBy(at)
+			continue
+		}
+		delete(s.stalled, k)
+		due = append(due, k)
+	}
+	return due
+}
+
+func (m *mover) closeFiles() {
+	for _, k := range m.open {
+		k.fileMu.Lock()
+		k.closeFiles()
+		k.fileMu.Unlock()
+	}
+	clear(m.open)
+	m.open = m.open[:0]
+}
