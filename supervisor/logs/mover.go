@@ -36,11 +36,11 @@ func (s *Store) move() {
 	for {
 		events, err := s.epoll.wait()
 		switch {
-		case errors.Is(err, os.ErrClosed):
-			m.closeFiles()
-			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			m.onDeadline()
+		case err != nil: // closed
+			m.closeFiles()
+			return
 		}
 		for _, event := range events {
 			m.turn(event.Fd)

@@ -57,7 +57,7 @@ func (p *poller) control(op, fd int, event *unix.EpollEvent) error {
 }
 
 // wait returns what is ready; os.ErrDeadlineExceeded once the time of wakeAt has
-// come, os.ErrClosed after close. Only one goroutine may wait.
+// come, another error after close. Only one goroutine may wait.
 func (p *poller) wait() ([]unix.EpollEvent, error) {
 	var n int
 	var waitErr error
