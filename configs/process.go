@@ -1,6 +1,10 @@
 package configs
 
-import "coppice/tree"
+import (
+	"slices"
+
+	"coppice/tree"
+)
 
 // Process is what it takes to start a program. A tree carries a *Process in the
 // Start of a process, and compares it with reflect.DeepEqual when the wanted
@@ -110,7 +114,10 @@ func (t table) start(env *environment, ready Ready) *Process {
 func (t table) command(env *environment) (program string, argv []string) {
 	value, found := t.values["command"]
 	if !found {
-		t.fault("", say(`for example: command = ["./server", "--port", "8080"]`), "%s has no command", t.title)
+		misspelt := func(key string) bool { return distance(key, "command", 3) < 3 }
+		if !slices.ContainsFunc(t.keys(), misspelt) { // else that key is told
+			t.fault("", say(`for example: command = ["./server", "--port", "8080"]`), "%s has no command", t.title)
+		}
 		return "", nil
 	}
 	switch value := value.(type) {

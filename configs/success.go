@@ -67,17 +67,15 @@ func signal(text string) bool {
 // signalHint finds what a wrong name of a signal meant.
 func signalHint(text string) hint {
 	return func() string {
-		upper := strings.ToUpper(text)
-		for _, meant := range []string{upper, "SIG" + upper} {
-			if signal(meant) {
-				return "did you mean " + strconv.Quote(meant) + "?"
-			}
+		word := strings.TrimPrefix(strings.ToUpper(text), "SIG")
+		if signal("SIG" + word) {
+			return "did you mean " + strconv.Quote("SIG"+word) + "?"
 		}
 		var known []string
 		for number := unix.Signal(1); number < 32; number++ {
-			known = append(known, unix.SignalName(number))
+			known = append(known, strings.TrimPrefix(unix.SignalName(number), "SIG"))
 		}
-		return nearest(upper, known, "")()
+		return strings.Replace(nearest(word, known, "")(), `"`, `"SIG`, 1)
 	}
 }
 
@@ -88,10 +86,10 @@ func (t table) stopSignal() string {
 	switch {
 	case !ok:
 		return defaultStopSignal
-	case text == "SIGKILL":
-		t.fault("stop_signal", say(`say shutdown = "brutal_kill" to kill it at once`), "stop_signal SIGKILL asks for nothing: expected a signal that a program can hear")
+	case text == "SIGKILL", text == "KILL":
+		t.fault("stop_signal", say(`say shutdown = "brutal_kill" to kill it at once`), "stop_signal is %s, which asks for nothing: expected a signal that a program can hear", show(text))
 	case text == "SIGSTOP":
-		t.fault("stop_signal", nil, "stop_signal SIGSTOP only halts: expected a signal that a program can hear")
+		t.fault("stop_signal", nil, "stop_signal is %s, which only halts: expected a signal that a program can hear", show(text))
 	case !signal(text):
 		t.fault("stop_signal", signalHint(text), "stop_signal is %s: expected %s", show(text), expected)
 	default:

@@ -51,7 +51,7 @@ func (l *loading) supervisor(t table, name string) *member {
 		AutoShutdown: oneOf(t, "auto_shutdown", autoShutdowns, defaultFlags.AutoShutdown),
 	}
 	before := t.collector.total
-	names, places := t.texts("children", "a list of names of processes and supervisors")
+	names, places := t.texts("children", "names of processes and supervisors")
 	m.listsUnknown = t.collector.total > before
 	for i, child := range names {
 		m.lists = append(m.lists, listing{child, places[i]})

@@ -1,9 +1,7 @@
 package configs
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,17 +30,16 @@ func (t table) below(key, title string, values map[string]any) table {
 	return table{loading: t.loading, title: title, values: values, at: at}
 }
 
-// keys are the table's keys in the order of the file.
+// keys are the table's keys in the order in which the file mentions them. The
+// index has all that the parser has.
 func (t table) keys() []string {
-	start := func(key string) int {
-		if f := t.at.field(key); f != nil {
-			return f.name.start
+	keys := make([]string, 0, len(t.values))
+	for _, f := range t.at.fields {
+		if _, found := t.values[f.key]; found {
+			keys = append(keys, f.key)
 		}
-		return t.at.name.start
 	}
-	return slices.SortedFunc(maps.Keys(t.values), func(a, b string) int {
-		return cmp.Or(cmp.Compare(start(a), start(b)), cmp.Compare(a, b))
-	})
+	return keys
 }
 
 // span is the place of a key's value; of the table itself where there is no such key.
@@ -148,7 +145,7 @@ func (t table) list(key, expected string) ([]any, bool) {
 // texts reads a list of strings; it leaves out those that are faulty and says
 // where each of the others stands.
 func (t table) texts(key, expected string) (texts []string, places []span) {
-	list, _ := t.list(key, expected)
+	list, _ := t.list(key, "a list of "+expected)
 	for i, value := range list {
 		text, ok := value.(string)
 		if !ok {
@@ -170,6 +167,9 @@ type choice[T any] struct {
 
 // oneOf reads a string that is one of a few words.
 func oneOf[T any](t table, key string, choices []choice[T], fallback T) T {
+	if _, found := t.values[key]; !found {
+		return fallback
+	}
 	words := make([]string, len(choices))
 	for i, c := range choices {
 		words[i] = strconv.Quote(c.word)
