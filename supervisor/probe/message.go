@@ -1,0 +1,100 @@
+package probe
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// messageMax is how many bytes of a message are heard.
+	messageMax = 4 << 10
+	// statusMax is how many bytes of a status are kept.
+	statusMax = 256
+	// passedMax is how many descriptors one message can bring (SCM_MAX_FD).
+	passedMax = 253
+)
+
+// notice is what a message said, of what is wanted to be known.
+type notice struct {
+	ready  bool
+	status string
+}
+
+// parseNotice reads lines of the form KEY=VALUE. What it does not know or cannot
+// read is ignored: the sender is a program that may be newer than this one, or
+// hostile.
+func parseNotice(data []byte) notice {
+	var said notice
+	for line := range bytes.SplitSeq(data, []byte("\n")) {
+		key, value, _ := bytes.Cut(bytes.TrimRight(line, "\r\x00"), []byte("="))
+		switch string(key) {
+		case "READY":
+			said.ready = said.ready || string(value) == "1"
+		case "STATUS":
+			said.status = cleanStatus(value)
+		}
+	}
+	return said
+}
+
+// cleanStatus makes one short line of valid text without control characters.
+func cleanStatus(value []byte) string {
+	text := string(bytes.ToValidUTF8(value[:min(len(value), statusMax)], []byte("\uFFFD")))
+	text = strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return ' '
+		}
+		return r
+	}, text)
+	for len(text) > statusMax {
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
+	}
+	return strings.TrimSpace(text)
+}
+
+// receive reads one message without waiting. Of one that is too long only the
+// whole lines of its beginning are heard; descriptors that came with it are
+// closed, which is all that sd_notify_barrier asks for.
+func receive(fd int) ([]byte, sender, error) {
+	var data [messageMax]byte
+	control := make([]byte, unix.CmsgSpace(passedMax*4)+unix.CmsgSpace(unix.SizeofUcred))
+	for {
+		n, controls, flags, _, err := unix.Recvmsg(fd, data[:], control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, sender{}, err
+		}
+		from := openControls(control[:controls])
+		heard := data[:n]
+		if flags&unix.MSG_TRUNC != 0 {
+			heard = heard[:bytes.LastIndexByte(heard, '\n')+1]
+		}
+		return heard, from, nil
+	}
+}
+
+// openControls closes passed descriptors and finds the sender's credentials.
+func openControls(control []byte) sender {
+	from := sender{uid: -1}
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return from
+	}
+	for _, m := range messages {
+		if fds, err := unix.ParseUnixRights(&m); err == nil {
+			for _, fd := range fds {
+				unix.Close(fd)
+			}
+		} else if who, err := unix.ParseUnixCredentials(&m); err == nil {
+			from = sender{pid: int(who.Pid), uid: int(who.Uid)}
+		}
+	}
+	return from
+}

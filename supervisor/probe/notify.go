@@ -1,0 +1,307 @@
+package probe
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"coppice/tree"
+)
+
+const (
+	// turnMax is how many messages of one socket are read before the next one
+	// has its turn.
+	turnMax = 16
+	// drainMax is how many messages Drain reads at most: many times what the
+	// kernel queues for one socket.
+	drainMax = 1024
+	// heldMax is how many messages are held until the process is known.
+	heldMax = 64
+)
+
+// Notify is the server side of sd_notify: one datagram socket for each
+// incarnation, all of them read by one goroutine. All methods may be called by
+// many goroutines at once, and none of them waits.
+type Notify struct {
+	deliver  func(tree.Ref)
+	stranger func(ref tree.Ref, pid int)
+	epoll    *poller
+	done     chan struct{}
+	uid      int
+
+	// socketsMu guards what follows and the fields of every socket. Messages
+	// are read under it, so that Drain finds none half judged.
+	socketsMu sync.Mutex
+	sockets   map[tree.Ref]*socket
+	numbers   map[int32]*socket
+	number    int32
+	news      []news // not yet told
+}
+
+// news is what the goroutine has to tell: that a process is ready or, with a
+// pid, that this stranger sent a message.
+type news struct {
+	ref      tree.Ref
+	stranger int
+}
+
+// socket is where one incarnation's processes send their messages.
+type socket struct {
+	ref     tree.Ref
+	number  int32 // by which epoll reports it
+	fd      int
+	address string
+	uid     int // that the process runs as
+	pid     int // of its main process, 0 while unknown
+	held    []message
+	ready   bool
+	status  string
+	told    bool // a stranger was reported
+}
+
+// message is what one datagram said, and who sent it.
+type message struct {
+	notice
+	sender sender
+}
+
+// NewNotify starts the goroutine. deliver is called by it, once, when a process
+// has said READY=1; stranger, once for each incarnation, when a process that
+// does not belong to it sent a message, which is ignored. Both must return soon
+// after Close is called.
+func NewNotify(deliver func(tree.Ref), stranger func(ref tree.Ref, pid int)) (*Notify, error) {
+	epoll, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	n := &Notify{
+		deliver:  deliver,
+		stranger: stranger,
+		epoll:    epoll,
+		done:     make(chan struct{}),
+		uid:      os.Geteuid(),
+		sockets:  map[tree.Ref]*socket{},
+		numbers:  map[int32]*socket{},
+	}
+	go n.serve()
+	return n, nil
+}
+
+// Open makes the socket for an incarnation, and returns what belongs into its
+// NOTIFY_SOCKET. uid is the user that the process will run as. The name is an
+// abstract one of 128 random bits: it needs no folder that the process could not
+// reach, and leaves nothing behind; only a process in another network namespace
+// cannot send to it. Messages are held until SetPID.
+func (n *Notify) Open(ref tree.Ref, uid int) (address string, err error) {
+	address = newAddress()
+	fd, err := listen(address)
+	if err != nil {
+		return "", fmt.Errorf("cannot make a notify socket for %s: %w", ref.ID, err)
+	}
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	s := &socket{ref: ref, number: n.freeNumber(), fd: fd, address: address, uid: uid}
+	if err := n.epoll.add(fd, s.number); err != nil {
+		unix.Close(fd)
+		return "", fmt.Errorf("cannot wait for the notify socket of %s: %w", ref.ID, err)
+	}
+	n.sockets[ref], n.numbers[s.number] = s, s
+	return address, nil
+}
+
+// newAddress makes a name that nobody can guess.
+func newAddress() string {
+	var name [16]byte
+	rand.Read(name[:])
+	return "@coppice-" + hex.EncodeToString(name[:])
+}
+
+// listen binds a datagram socket that is told who sends.
+func listen(address string) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: address})
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// freeNumber finds the next number that no socket has.
+func (n *Notify) freeNumber() int32 {
+	for {
+		n.number++
+		if _, taken := n.numbers[n.number]; !taken {
+			return n.number
+		}
+	}
+}
+
+// SetPID tells which process is the main one of an incarnation, once it was
+// started. Messages that were held are judged now.
+func (n *Notify) SetPID(ref tree.Ref, pid int) {
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	s := n.sockets[ref]
+	if s == nil {
+		return
+	}
+	s.pid = pid
+	held := s.held
+	s.held = nil
+	for _, m := range held {
+		n.judge(s, m)
+	}
+}
+
+// Drain reads what has been sent to an incarnation's socket, and says whether
+// the process is ready: by one of these messages or by an earlier one. Call it
+// before an end is judged. It does not call deliver itself, but what it finds is
+// told that way too.
+func (n *Notify) Drain(ref tree.Ref) (ready bool) {
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	s := n.sockets[ref]
+	if s == nil {
+		return false
+	}
+	n.read(s, drainMax)
+	return s.ready
+}
+
+// Status is the last STATUS= of an incarnation, one line of valid UTF-8.
+func (n *Notify) Status(ref tree.Ref) string {
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	if s := n.sockets[ref]; s != nil {
+		return s.status
+	}
+	return ""
+}
+
+// Cancel closes an incarnation's socket. Senders get an error from then on.
+func (n *Notify) Cancel(ref tree.Ref) {
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	if s := n.sockets[ref]; s != nil {
+		n.epoll.remove(s.fd)
+		unix.Close(s.fd)
+		delete(n.sockets, ref)
+		delete(n.numbers, s.number)
+	}
+}
+
+// Close closes all sockets and ends the goroutine.
+func (n *Notify) Close() {
+	n.epoll.close()
+	<-n.done
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	for _, s := range n.sockets {
+		unix.Close(s.fd)
+	}
+	clear(n.sockets)
+	clear(n.numbers)
+}
+
+// serve is the goroutine: it reads messages as they come, and tells what they,
+// and those that others have read, say.
+func (n *Notify) serve() {
+	defer close(n.done)
+	for {
+		events, err := n.epoll.wait()
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return // closed
+		}
+		for _, event := range events {
+			n.turn(event.Fd)
+		}
+		for _, news := range n.takeNews() {
+			if news.stranger != 0 {
+				n.stranger(news.ref, news.stranger)
+			} else {
+				n.deliver(news.ref)
+			}
+		}
+	}
+}
+
+func (n *Notify) turn(number int32) {
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	if s := n.numbers[number]; s != nil {
+		n.read(s, turnMax)
+	}
+}
+
+func (n *Notify) takeNews() []news {
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	taken := n.news
+	n.news = nil
+	if len(taken) > 0 {
+		n.epoll.rest()
+	}
+	return taken
+}
+
+// post leaves news for the goroutine. The caller holds socketsMu, as do those of
+// the functions below.
+func (n *Notify) post(what news) {
+	n.news = append(n.news, what)
+	n.epoll.wake()
+}
+
+// read takes up to so many messages from a socket.
+func (n *Notify) read(s *socket, messages int) {
+	for range messages {
+		data, from, err := receive(s.fd)
+		if err != nil {
+			return
+		}
+		said := parseNotice(data)
+		if said == (notice{}) {
+			continue // nothing that anybody here wants to know
+		}
+		m := message{notice: said, sender: from}
+		if s.pid == 0 || from.pid != s.pid {
+			m.sender.look()
+		}
+		n.judge(s, m)
+	}
+}
+
+// judge hears a message, if its sender may speak for the process.
+func (n *Notify) judge(s *socket, m message) {
+	if s.pid == 0 {
+		if len(s.held) < heldMax {
+			s.held = append(s.held, m)
+		}
+		return
+	}
+	if !m.sender.belongsTo(s, n.uid) {
+		if !s.told {
+			s.told = true
+			n.post(news{ref: s.ref, stranger: m.sender.pid})
+		}
+		return
+	}
+	if m.status != "" {
+		s.status = m.status
+	}
+	if m.ready && !s.ready {
+		s.ready = true
+		n.post(news{ref: s.ref})
+	}
+}
