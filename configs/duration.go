@@ -1,7 +1,9 @@
 package configs
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +30,8 @@ func parseDuration(text string) (d tree.Time, fault, remedy string) {
 		return 0, "has no unit", "say " + quoteShort(text+"s") + " for seconds"
 	case strings.HasPrefix(text, "-"):
 		return 0, "is negative", ""
+	case text == "":
+		return 0, "is empty", ""
 	case err != nil && unitsDescend(text):
 		return 0, "is too long", ""
 	case err != nil, strings.HasPrefix(text, "+"), !unitsDescend(text):
@@ -57,53 +61,57 @@ func unitsDescend(text string) bool {
 	return true
 }
 
-// bounds say which durations a key takes besides the ordinary ones.
+// bounds say which values a key takes besides durations above 0.
 type bounds struct {
-	zero bool
-	// words are the other values, for the fault's text; "" is none.
-	words string
+	zero  bool
+	words []string
 }
 
-// duration reads the text of a duration and tells what is wrong with it.
-func (t table) duration(key, text string, b bounds) (tree.Time, bool) {
-	expected := durationForm
-	if b.words != "" {
-		expected += ", or " + b.words
+// duration reads a duration, or one of the words; false: there is none, or it is
+// faulty.
+func (t table) duration(key string, b bounds) (d tree.Time, word string, ok bool) {
+	others := ""
+	if len(b.words) > 0 {
+		others = ", or \"" + strings.Join(b.words, "\" or \"") + "\""
+	}
+	value, found := t.values[key]
+	text, isText := value.(string)
+	switch {
+	case !found:
+		return 0, "", false
+	case !isText:
+		var h hint
+		if number, isNumber := value.(int64); isNumber {
+			h = say(fmt.Sprintf("say \"%ds\" for seconds", number))
+		}
+		t.fault(key, h, "%s is %s: expected %s%s", key, describe(value), durationForm, others)
+		return 0, "", false
+	case slices.Contains(b.words, text):
+		return 0, text, true
 	}
 	d, fault, remedy := parseDuration(text)
+	expected := durationForm
 	if fault == "" && d == 0 && !b.zero {
 		fault, expected = "is 0", "a duration above 0"
-		if b.words != "" {
-			expected += ", or " + b.words
-		}
 	}
-	if fault == "" {
-		return d, true
+	if fault != "" {
+		t.fault(key, say(remedy), "%s %s %s: expected %s%s", key, show(text), fault, expected, others)
 	}
-	var h hint
-	if remedy != "" {
-		h = say(remedy)
-	}
-	t.fault(key, h, "%s %s %s: expected %s", key, show(text), fault, expected)
-	return 0, false
+	return d, "", fault == ""
 }
 
 // shutdown reads how long a child has to end.
 func (t table) shutdown(fallback tree.Shutdown) tree.Shutdown {
-	b := bounds{zero: true, words: `"brutal_kill" or "infinity"`}
-	text, ok := t.text("shutdown", durationForm+", or "+b.words)
+	d, word, ok := t.duration("shutdown", bounds{zero: true, words: []string{brutalKill, infinity}})
 	switch {
 	case !ok:
 		return fallback
-	case text == brutalKill:
+	case word == brutalKill:
 		return tree.Shutdown{Brutal: true}
-	case text == infinity:
+	case word == infinity:
 		return tree.Shutdown{Timeout: tree.Infinity}
 	}
-	if d, ok := t.duration("shutdown", text, b); ok {
-		return tree.Shutdown{Timeout: d}
-	}
-	return fallback
+	return tree.Shutdown{Timeout: d}
 }
 
 // startTimeout reads how long a start may take.
@@ -112,26 +120,20 @@ func (t table) startTimeout(kind ReadyKind) tree.Time {
 	if kind == ReadyExit {
 		fallback = defaultExitTimeout
 	}
-	b := bounds{words: `"infinity"`}
-	text, ok := t.text("start_timeout", durationForm+", or "+b.words)
+	d, word, ok := t.duration("start_timeout", bounds{words: []string{infinity}})
 	switch {
 	case !ok:
 		return fallback
-	case text == infinity:
+	case word == infinity:
 		return tree.Infinity
 	}
-	if d, ok := t.duration("start_timeout", text, b); ok {
-		return d
-	}
-	return fallback
+	return d
 }
 
 // period reads the length of a supervisor's restart window.
 func (t table) period() tree.Time {
-	if text, ok := t.text("period", durationForm); ok {
-		if d, ok := t.duration("period", text, bounds{}); ok {
-			return d
-		}
+	if d, _, ok := t.duration("period", bounds{}); ok {
+		return d
 	}
 	return defaultFlags.Period
 }
@@ -179,7 +181,7 @@ func (t table) backoff() tree.Backoff {
 	initial, known := b.delay("initial", 0)
 	limit, bounded := b.delay("max", defaultBackoffMax)
 	if known && bounded && initial > limit {
-		b.fault("initial", say(`say max = "…" of at least that`), "backoff begins above its max of %s", time.Duration(limit))
+		b.fault("initial", say(fmt.Sprintf("say max = %q or longer", brief(initial))), "backoff begins above its max of %s", brief(limit))
 	}
 	return tree.Backoff{Initial: initial, Max: limit, Factor: b.factor()}
 }
@@ -189,11 +191,7 @@ func (t table) delay(key string, fallback tree.Time) (tree.Time, bool) {
 	if _, found := t.values[key]; !found {
 		return fallback, fallback != 0
 	}
-	text, ok := t.text(key, durationForm)
-	if !ok {
-		return fallback, false
-	}
-	d, ok := t.duration(key, text, bounds{})
+	d, _, ok := t.duration(key, bounds{})
 	return d, ok
 }
 

@@ -89,14 +89,19 @@ func (t table) environment() *environment {
 	if !ok {
 		return t.inherited
 	}
-	return t.envFile(path, func(cause string) {
+	shown := text
+	if !filepath.IsAbs(shown) {
+		shown = filepath.Join(filepath.Dir(t.main.file), text)
+	}
+	return t.envFile(path, shown, func(cause string) {
 		t.fault("env_file", nil, "cannot read the env_file %s: %s", show(text), cause)
 	})
 }
 
 // envFile is the environment with a file over it; it is read once, and refused
-// for each process that names it.
-func (l *loading) envFile(path string, refuse func(cause string)) *environment {
+// for each process that names it. Its faults show it by the path that a reader
+// of the tree file would use.
+func (l *loading) envFile(path, shown string, refuse func(cause string)) *environment {
 	if known, found := l.envFiles[path]; found {
 		if known.cause != "" {
 			refuse(known.cause)
@@ -109,7 +114,7 @@ func (l *loading) envFile(path string, refuse func(cause string)) *environment {
 		known.cause = cause(err)
 		refuse(known.cause)
 	} else {
-		src := &source{file: path, text: string(data), order: 1}
+		src := &source{file: shown, text: string(data), order: 1}
 		e := *l.inherited
 		e.file = parseEnvFile(l.collector, src, e.outer)
 		e.base = overlaid(e.base, e.file)
@@ -159,7 +164,7 @@ func (t table) variable(over map[string]string, name string, e *environment) {
 	}
 	value, ok := t.values[name].(string)
 	if !ok {
-		t.fault(name, quotes(t.values[name]), "env has %s for %s: expected a string", describe(t.values[name]), show(name))
+		t.fault(name, t.quotes(t.values[name], t.span(name)), "env has %s for %s: expected a string", describe(t.values[name]), show(name))
 		return
 	}
 	if t.prints(t.span(name), show(name), value, true) {

@@ -31,6 +31,9 @@ func (l *loading) treeFile(c *Config) {
 			top.fault("name", nil, "the name %s is not allowed: expected %s", show(name), nameRule)
 		}
 	}
+	if sub, ok := values["process"].(map[string]any); len(sub) == 0 && (ok || values["process"] == nil) {
+		top.faultAt(span{0, 0}, say("for example: [process.web] with command = [\"./web\"]"), "no process: expected at least one [process.NAME]")
+	}
 	members := append(top.members("supervisor", l.supervisor), top.members("process", l.process)...)
 	c.Spec, c.Settings = l.grow(members)
 }
@@ -87,6 +90,7 @@ func (l *loading) decode() (values map[string]any, ok bool) {
 	}
 	// The parser's Line and Col may be those of another line; Start is right.
 	at := span{parse.Position.Start, parse.Position.Start + parse.Position.Len}
-	l.collector.add(l.main, at, nil, "%s", parse.Message)
+	message := strings.ToLower(parse.Message[:1]) + parse.Message[1:]
+	l.collector.add(l.main, at, nil, "%s", message)
 	return nil, false
 }

@@ -66,9 +66,6 @@ func (l *loading) grow(members []*member) (tree.ChildSpec, map[string]Settings) 
 			settings[m.name] = m.settings
 		}
 	}
-	if len(settings) == 0 {
-		g.fault(span{0, 0}, say(`for example: [process.web] with command = ["./web"]`), "no process: expected at least one [process.NAME]")
-	}
 	g.link()
 	g.gather()
 	return g.assemble(g.root, 0), settings
@@ -170,7 +167,7 @@ func (g *graph) circle(m *member) {
 	for y := x.parent; y != x; y = y.parent {
 		names = append(names, y.name)
 	}
-	slices.Reverse(names)
+	slices.Reverse(names[1:])
 	if len(names) == 1 {
 		g.fault(x.listed, nil, "%s lists itself: expected a tree", x.title)
 		return

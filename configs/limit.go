@@ -25,8 +25,10 @@ func (g *graph) limit(m *member) {
 		return
 	}
 	remedy := `intensity = "infinity" to never give up`
+	span := "years"
 	if needed <= tree.Time(durationMax) {
-		remedy = fmt.Sprintf("period = %q or longer, or %s", brief(needed), remedy)
+		span = brief(needed)
+		remedy = fmt.Sprintf("period = %q or longer, or %s", span, remedy)
 	}
 	if m.table.loading == nil {
 		remedy = "add a [supervisor.root] with its children and " + remedy
@@ -35,7 +37,7 @@ func (g *graph) limit(m *member) {
 	}
 	g.fault(g.limitPlace(m), say(remedy),
 		"%s can never reach its limit of more than %d restarts in %s: at their longest delays its children need %s for %d",
-		m.title, flags.Intensity, brief(flags.Period), brief(needed), flags.Intensity+1)
+		m.title, flags.Intensity, brief(flags.Period), span, flags.Intensity+1)
 }
 
 // limitPlace is where a supervisor says its limit; where the file has no such

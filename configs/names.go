@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -65,16 +66,25 @@ func quoteShort(s string) string {
 func nearest(wanted string, known []string, otherwise string) hint {
 	return func() string {
 		best, word := 1+min(3, len(wanted)/3), ""
-		for _, k := range known[:min(len(known), nearestAmongMax)] {
+		known := known[:min(len(known), nearestAmongMax)]
+		for _, k := range known {
 			if d := distance(wanted, k, best); d < best {
 				best, word = d, k
 			}
+		}
+		if i := slices.IndexFunc(known, func(k string) bool { return abbreviates(wanted, k) }); word == "" && i >= 0 {
+			word = known[i]
 		}
 		if word == "" {
 			return otherwise
 		}
 		return fmt.Sprintf("did you mean %q?", word)
 	}
+}
+
+// abbreviates says whether one of two words begins with the other.
+func abbreviates(a, b string) bool {
+	return min(len(a), len(b)) >= 3 && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
 }
 
 // distance is how many letters must be added, dropped, changed or swapped with

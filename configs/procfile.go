@@ -13,17 +13,22 @@ func (l *loading) procfile(c *Config) {
 	env := l.inherited
 	path := filepath.Join(l.dirPath, defaultEnvFile)
 	if _, err := os.Stat(path); err == nil {
-		env = l.envFile(path, func(cause string) {
+		shown := filepath.Join(filepath.Dir(l.main.file), defaultEnvFile)
+		env = l.envFile(path, shown, func(cause string) {
 			l.collector.add(l.main, span{0, 0}, nil, "cannot read the %s beside the file: %s", defaultEnvFile, cause)
 		})
 	}
 	var members []*member
+	before := l.collector.total
 	for start := 0; start < len(l.main.text); {
 		line, _, _ := strings.Cut(l.main.text[start:], "\n")
 		if m := l.procfileLine(strings.TrimSuffix(line, "\r"), start, env); m != nil {
 			members = append(members, m)
 		}
 		start += len(line) + 1
+	}
+	if len(members) == 0 && l.collector.total == before {
+		l.collector.add(l.main, span{0, 0}, say("for example: web: ./server --port 8080"), "no process: expected lines like NAME: COMMAND")
 	}
 	c.Spec, c.Settings = l.grow(members)
 }

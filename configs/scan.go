@@ -206,8 +206,12 @@ func (s *scanner) open(parent *node, last keyPart, at span, kind nodeKind) *node
 }
 
 func (s *scanner) twice(old *node, at span) {
-	src := source{text: s.text}
-	s.fail(at, "", "%s is defined twice: the first stands in line %d", show(old.key), src.number(old.name.start))
+	s.fail(at, "", "%s is defined twice: the first stands in line %d", show(old.key), s.line(old.name.start))
+}
+
+// line is the number of the line that holds an offset.
+func (s *scanner) line(offset int) int {
+	return 1 + strings.Count(s.text[:offset], "\n")
 }
 
 // parent is the table that the last part of a key belongs to.

@@ -56,7 +56,7 @@ func (s *scanner) quoted(start int, quotes string, lines bool) {
 		}
 		switch c := s.peek(); {
 		case s.pos >= len(s.text):
-			s.fail(span{start, start + len(quotes)}, "", "a string that is not closed: expected %s", quotes)
+			s.fail(span{start, start + len(quotes)}, "", "a string that is not closed: expected %s before the end of the file", quotes)
 		case !lines && (c == '\n' || c == '\r'):
 			s.fail(span{start, s.pos}, "", "a string that is not closed: expected %s before the end of the line", quotes)
 		case c == '\\' && quotes[0] == '"':
@@ -142,7 +142,7 @@ func (s *scanner) array(n *node) {
 		n.items = append(n.items, span{start, s.pos})
 		s.space()
 		if s.fault == nil && !s.accept(",") && s.peek() != ']' && !s.closes(opened, "]", "an array") {
-			s.failHere("expected \",\" or \"]\" in an array, found %s", s.found())
+			s.failHere("expected \",\" or \"]\" in the array that begins in line %d, found %s", s.line(opened.start), s.found())
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (s *scanner) inline(n *node) {
 		s.assignment(n)
 		s.space()
 		if s.fault == nil && !s.accept(",") && s.peek() != '}' && !s.closes(opened, "}", "a table") {
-			s.failHere("expected \",\" or \"}\" in a table, found %s", s.found())
+			s.failHere("expected \",\" or \"}\" in the table that begins in line %d, found %s", s.line(opened.start), s.found())
 		}
 	}
 }

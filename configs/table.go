@@ -109,7 +109,7 @@ func (t table) text(key, expected string) (string, bool) {
 	}
 	text, ok := value.(string)
 	if !ok {
-		t.fault(key, quotes(value), "%s is %s: expected %s", key, describe(value), expected)
+		t.fault(key, nil, "%s is %s: expected %s", key, describe(value), expected)
 		return "", false
 	}
 	return text, t.prints(t.span(key), key, text, false)
@@ -149,7 +149,7 @@ func (t table) texts(key, expected string) (texts []string, places []span) {
 	for i, value := range list {
 		text, ok := value.(string)
 		if !ok {
-			t.faultAt(t.item(key, i), quotes(value), "%s holds %s: expected %s", key, describe(value), expected)
+			t.faultAt(t.item(key, i), t.quotes(value, t.item(key, i)), "%s holds %s: expected %s", key, describe(value), expected)
 			continue
 		}
 		if t.prints(t.item(key, i), key, text, false) {
@@ -170,21 +170,25 @@ func oneOf[T any](t table, key string, choices []choice[T], fallback T) T {
 	if _, found := t.values[key]; !found {
 		return fallback
 	}
-	words := make([]string, len(choices))
+	known := make([]string, len(choices))
+	expected := ""
 	for i, c := range choices {
-		words[i] = strconv.Quote(c.word)
+		known[i] = c.word
+		switch i {
+		case 0:
+		case len(choices) - 1:
+			expected += " or "
+		default:
+			expected += ", "
+		}
+		expected += strconv.Quote(c.word)
 	}
-	expected := strings.Join(words, ", ")
 	text, ok := t.text(key, expected)
 	if !ok {
 		return fallback
 	}
-	known := make([]string, len(choices))
-	for i, c := range choices {
-		if c.word == text {
-			return c.means
-		}
-		known[i] = c.word
+	if i := slices.Index(known, text); i >= 0 {
+		return choices[i].means
 	}
 	t.fault(key, nearest(text, known, ""), "%s is %s: expected %s", key, show(text), expected)
 	return fallback
@@ -198,8 +202,8 @@ func (t table) prints(at span, what, text string, lines bool) bool {
 		return true
 	}
 	var h hint
-	if r == '\r' {
-		h = say("the file has the line ends of Windows; expected those of Unix")
+	if r == '\r' && strings.Contains(t.main.text[at.start:at.end], "\r") {
+		h = say("the file has the line ends of Windows: expected those of Unix")
 	}
 	t.faultAt(at, h, "%s holds a control character, U+%04X", what, r)
 	return false
@@ -236,11 +240,11 @@ func describe(value any) string {
 	return "a table"
 }
 
-// quotes is the hint for a value that would be right as a string.
-func quotes(value any) hint {
-	switch value := value.(type) {
+// quotes is the hint for a value at a place that would be right as a string.
+func (t table) quotes(value any, at span) hint {
+	switch value.(type) {
 	case int64, float64, bool:
-		return say(fmt.Sprintf(`a string stands in quotes: "%v"`, value))
+		return say("a string stands in quotes: " + quoteShort(t.main.text[at.start:at.end]))
 	}
 	return nil
 }
