@@ -44,8 +44,9 @@ func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 	if signal == "" {
 		signal = "SIGTERM"
 	}
-	r.send(c, signal, !mainOnly)
-	r.send(c, "SIGCONT", !mainOnly) // a stopped process has only noted the signal
+	if r.send(c, signal, !mainOnly) {
+		r.send(c, "SIGCONT", !mainOnly) // a stopped process has only noted the signal
+	}
 }
 
 // kill is Kill, on the goroutine of Run.
@@ -67,21 +68,21 @@ func (r *Reaper) signal(ref tree.Ref, signal string, all bool) {
 }
 
 // send signals the group of a child, or its main process alone if that was not
-// reaped yet.
-func (r *Reaper) send(c *child, name string, all bool) {
+// reaped yet. It says whether somebody got the signal.
+func (r *Reaper) send(c *child, name string, all bool) bool {
 	number, ok := SignalNumber(name)
 	if !ok {
 		r.refused(c, name, errors.New("there is no such signal"))
-		return
+		return false
 	}
 	reaped := r.mains[c.group.number] != c
-	if reaped && !all {
-		return
-	}
 	var err error
-	if all {
+	switch {
+	case all:
 		err = c.group.signal(number)
-	} else {
+	case reaped:
+		return false
+	default:
 		err = unix.Kill(c.group.number, number)
 	}
 	if err != nil && err != unix.ESRCH {
@@ -90,13 +91,14 @@ func (r *Reaper) send(c *child, name string, all bool) {
 	if reaped {
 		r.drain(c) // it may be empty very soon
 	}
+	return err == nil
 }
 
 // refused tells that a signal was not sent.
 func (r *Reaper) refused(c *child, name string, err error) {
 	cause := fmt.Sprintf("cannot send %s to process %d: %v", name, c.group.number, err)
 	if err == unix.EPERM {
-		cause += " (it runs as another user, and the daemon lacks CAP_KILL)"
+		cause += " (it runs as another user, and the daemon is neither root nor has CAP_KILL)"
 	}
 	r.tell(SignalFailed{Ref: c.ref, Signal: name, Cause: cause})
 }

@@ -29,8 +29,19 @@ func TestMain(m *testing.M) {
 		forbid(unix.SYS_CLOSE_RANGE, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL)
 	case "first process":
 		mountProc()
+	case "lacking CAP_KILL":
+		runtime.LockOSThread()
+		must(unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_KILL, 0, 0, 0))
+		again()
 	case "decoy":
 		beDecoy()
+	case "small limits":
+		limit := syscall.Rlimit{Cur: 64, Max: 64}
+		must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	case "echo":
+		beEcho()
+	case "escaped parent":
+		beEscapedParent()
 	}
 	if err := process.Sanitize(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,6 +49,26 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// inside says whether this process was started in a circumstance. If not, it runs
+// the test in one that is.
+func inside(t *testing.T, which string, sys *syscall.SysProcAttr) bool {
+	t.Helper()
+	now := os.Getenv(circumstance)
+	if now == which || now == "started by a "+which {
+		return true
+	}
+	under(t, which, "^"+t.Name()+"$", sys)
+	return false
+}
+
+// helper is the shell's word for this test binary in a circumstance.
+func helper(which string) string {
+	return fmt.Sprintf("%s=%q %q", circumstance, which, exe)
+}
+
+// exe is this test binary.
+var exe, _ = os.Executable()
 
 // under runs the tests that match in a process of their own, in a circumstance.
 func under(t *testing.T, which, tests string, sys *syscall.SysProcAttr) {
@@ -47,7 +78,7 @@ func under(t *testing.T, which, tests string, sys *syscall.SysProcAttr) {
 	}
 	read, write := pipe(t)
 	argv := []string{os.Args[0], "-test.run=" + tests, "-test.v"}
-	pid, err := syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(exe, argv, &syscall.ProcAttr{
 		Env:   append(os.Environ(), circumstance+"="+which),
 		Files: []uintptr{0, write.Fd(), write.Fd()},
 		Sys:   sys,
@@ -79,7 +110,7 @@ func again() {
 			env[i] = circumstance + "=started by a " + os.Getenv(circumstance)
 		}
 	}
-	fmt.Fprintln(os.Stderr, syscall.Exec("/proc/self/exe", os.Args, env))
+	fmt.Fprintln(os.Stderr, syscall.Exec(exe, os.Args, env))
 	os.Exit(1)
 }
 

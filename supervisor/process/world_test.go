@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a test waits for something that is sure to come.
-const patience = time.Minute
+const patience = 20 * time.Second
 
 // world is a running reaper and what it told.
 type world struct {
@@ -44,17 +44,29 @@ func newWorld(t testing.TB) *world {
 		close(done)
 	}()
 	t.Cleanup(func() {
+		if t.Failed() {
+			w.killAll()
+		}
 		w.Close()
 		select {
 		case <-done:
 		case <-time.After(patience):
 			t.Fatal("Run does not return: a child is left")
 		}
-		if len(w.facts) > 0 {
+		if len(w.facts) > 0 && !t.Failed() {
 			t.Errorf("nobody waited for %v", w.facts)
 		}
 	})
 	return w
+}
+
+// killAll ends what a failed test left behind.
+func (w *world) killAll() {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	for ref := range w.open {
+		w.Kill(ref)
+	}
 }
 
 // hear takes facts in, and checks that each end belongs to one start.
@@ -185,6 +197,9 @@ func pipe(t testing.TB) (read, write *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { read.Close(); write.Close() })
+	if err := read.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
 	return read, write
 }
 
@@ -197,19 +212,11 @@ func readAll(t testing.TB, r io.Reader) []byte {
 	return data
 }
 
-// awaitReaped returns once a process was reaped by the reaper: its pidfd says so.
-func awaitReaped(t testing.TB, pidfd int) {
-	t.Helper()
-	for {
-		set := []unix.PollFd{{Fd: int32(pidfd), Events: 0}}
-		_, err := unix.Poll(set, int(patience/time.Millisecond))
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || set[0].Revents&unix.POLLHUP == 0 {
-			t.Fatalf("it was not reaped: %v, %#x", err, set[0].Revents)
-		}
-		return
+// awaitReaped returns once the reaper has reaped a process.
+func (w *world) awaitReaped(pid int) {
+	w.t.Helper()
+	for unix.Kill(pid, 0) != unix.ESRCH {
+		w.barrier()
 	}
 }
 

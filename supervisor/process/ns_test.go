@@ -1,3 +1,0 @@
-package process_test
-
-func beDecoy() {}
