@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"coppice/configs"
+	"coppice/tree"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	return a.showsJSON(&cobra.Command{
+		Use:   "check",
+		Short: "Validates the tree file",
+		Long:  "Validates the tree file without starting anything. A wrong one is exit code 2 and\nevery fault, with its place, on stderr.",
+		Args:  cobra.NoArgs,
+		RunE:  runs(func(context.Context, []string) error { return a.check() }),
+	})
+}
+
+// load reads and validates the tree file.
+func (a *app) load() (*configs.Config, error) {
+	file, err := a.treeFile()
+	if err != nil {
+		return nil, err
+	}
+	return a.loadFile(file)
+}
+
+// loadFile is load for a file that is found already. A file that cannot be read
+// is as wrong as one with faults.
+func (a *app) loadFile(file string) (*configs.Config, error) {
+	config, err := configs.Load(file, a.environ)
+	if err != nil && codeOf(err) == exitRefused {
+		return nil, &usageError{err.Error()}
+	}
+	return config, err
+}
+
+func (a *app) check() error {
+	config, err := a.load()
+	if err != nil {
+		return err
+	}
+	processes, supervisors := count(config.Spec)
+	if a.json {
+		return a.document(map[string]any{"name": config.Name, "file": config.Path,
+			"processes": processes, "supervisors": supervisors})
+	}
+	return a.print(fmt.Sprintf("%s is right: %s, %s in tree %s\n", safe(config.Path),
+		counted(processes, "process", "processes"), counted(supervisors, "supervisor", "supervisors"), safe(config.Name)))
+}
+
+func count(spec tree.ChildSpec) (processes, supervisors int) {
+	if spec.Type == tree.Process {
+		return 1, 0
+	}
+	supervisors = 1
+	for _, child := range spec.Children {
+		p, s := count(child)
+		processes, supervisors = processes+p, supervisors+s
+	}
+	return processes, supervisors
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"coppice/ipc"
+)
+
+// daemonLog is where a detached daemon's own words go, in the state folder.
+const daemonLog = "daemon.log"
+
+// upDetached returns when the tree is started, whoever started it.
+func (a *app) upDetached(ctx context.Context, watch bool) error {
+	file, err := a.treeFile()
+	if err != nil {
+		return err
+	}
+	p, err := a.homePlace(file)
+	if err != nil {
+		return err
+	}
+	for {
+		err := a.upOnce(ctx, p, file, watch)
+		if !errors.Is(err, ipc.ErrNoDaemon) && !errors.Is(err, ipc.ErrDaemonGone) {
+			return err
+		}
+	}
+}
+
+// upOnce does what the moment asks for. ErrNoDaemon: another daemon has just
+// gone, or come; it is to be asked again.
+func (a *app) upOnce(ctx context.Context, p place, file string, watch bool) error {
+	t, err := a.askTree(ctx, p, false)
+	switch {
+	case errors.Is(err, ipc.ErrNoDaemon):
+		err = a.upFresh(ctx, p, file, watch)
+		if held, ok := errors.AsType[*ipc.HeldError](err); ok {
+			return cmp.Or(a.awaitTurn(ctx, p, held.PID), ipc.ErrNoDaemon)
+		}
+		return err
+	case err != nil:
+		return err
+	case t.Daemon.Stopping:
+		return cmp.Or(a.awaitEnd(t), ipc.ErrNoDaemon)
+	default:
+		return a.upRunning(ctx, p, t, file)
+	}
+}
+
+// upRunning waits until a running tree is started.
+func (a *app) upRunning(ctx context.Context, p place, t *ipc.Tree, file string) error {
+	err := a.patiently(func() error { return p.client().Started(ctx) }, a.unfinished(ctx, p))
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%s runs already, its daemon is pid %d\n", safe(t.Name), t.Daemon.PID)
+	if source, err := os.ReadFile(file); err == nil && ipc.Digest(source) != t.Daemon.Digest {
+		text += "the tree file differs from what runs; `coppice reload` takes it over\n"
+	}
+	return a.print(text)
+}
+
+// upFresh starts a daemon and waits for its report.
+func (a *app) upFresh(ctx context.Context, p place, file string, watch bool) error {
+	config, err := a.loadFile(file)
+	if err != nil {
+		return err
+	}
+	daemon, pipe, err := a.launch(p, file, watch)
+	if err != nil {
+		return fmt.Errorf("cannot start the daemon: %w", err)
+	}
+	defer pipe.Close()
+	var line string
+	err = a.patiently(func() (err error) {
+		line, err = bufio.NewReader(pipe).ReadString('\n')
+		return err
+	}, a.unfinished(ctx, p))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("cannot hear of the daemon: %w", err)
+	}
+	word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+	if word == reportStarted {
+		return errors.Join(daemon.Release(),
+			a.print(fmt.Sprintf("%s is up, its daemon is pid %d\n", safe(config.Name), daemon.Pid)))
+	}
+	_, _ = daemon.Wait() // it ends by itself; its exit code says less than its report
+	switch word {
+	case reportHeld:
+		pid, _ := strconv.Atoi(rest) // 0: it is not known
+		return &ipc.HeldError{Dir: p.run, PID: pid}
+	case reportFailed:
+		return &ipc.Error{Code: ipc.CodeRefused, Title: rest}
+	default:
+		return fmt.Errorf("the daemon ended before the tree was started; see %s", filepath.Join(p.state, daemonLog))
+	}
+}
+
+// launch executes this program again as a daemon of its own session, with the
+// read end of the pipe on which it reports.
+func (a *app) launch(p place, file string, watch bool) (*os.Process, *os.File, error) {
+	log, err := openDaemonLog(p.state)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer log.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer w.Close()
+	argv := []string{"coppice", "daemon", "--file", file, "--report-fd", "3"}
+	if p != systemPlace() {
+		argv = append(argv, "--state", p.state)
+	}
+	if watch {
+		argv = append(argv, "--watch")
+	}
+	process, err := os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
+		Dir: a.dir, Env: a.environ, Files: []*os.File{null, log, log, w},
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, r.Close())
+	}
+	return process, r, nil
+}
+
+func openDaemonLog(stateDir string) (*os.File, error) {
+	if err := ipc.MakeFolder(stateDir); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(filepath.Join(stateDir, daemonLog), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+}
+
+// awaitTurn waits while a daemon has the state folder but does not answer: it is
+// about to, or about to be gone.
+func (a *app) awaitTurn(ctx context.Context, p place, pid int) error {
+	return a.patiently(func() error {
+		for isAlive(pid) {
+			if _, err := p.client().Tree(ctx, false); !errors.Is(err, ipc.ErrNoDaemon) {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		return nil
+	}, func() string { return fmt.Sprintf("the daemon with pid %d does not answer yet", pid) })
+}

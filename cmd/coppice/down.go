@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"coppice/ipc"
+)
+
+func (a *app) downCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Stops the tree and its daemon",
+		Long:  "Stops the tree in order, and its daemon; returns when all of it is gone.",
+		Args:  cobra.NoArgs,
+		RunE:  runs(func(ctx context.Context, _ []string) error { return a.down(ctx) }),
+	}
+}
+
+func (a *app) down(ctx context.Context) error {
+	p, err := a.place()
+	if err != nil {
+		return err
+	}
+	t, err := a.askTree(ctx, p, false)
+	if err != nil {
+		return err
+	}
+	ends, err := openEnds(t.Daemon)
+	if err != nil {
+		return err
+	}
+	defer ends.close()
+	err = a.patiently(func() error { return p.client().Down(ctx) }, a.unfinished(ctx, p))
+	if err != nil && !errors.Is(err, ipc.ErrNoDaemon) { // that one ended between two questions
+		return err
+	}
+	if err := a.awaitEnds(ends); err != nil {
+		return err
+	}
+	return a.print(fmt.Sprintf("%s is down\n", safe(t.Name)))
+}
+
+// awaitEnd waits until a daemon that is stopping its tree is gone.
+func (a *app) awaitEnd(t *ipc.Tree) error {
+	ends, err := openEnds(t.Daemon)
+	if err != nil {
+		return err
+	}
+	defer ends.close()
+	return a.awaitEnds(ends)
+}
+
+func (a *app) awaitEnds(e ends) error {
+	return a.patiently(e.await, func() string {
+		return fmt.Sprintf("the daemon with pid %d is stopping its tree", e[0].pid)
+	})
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"coppice/ipc"
+	"coppice/tree"
+)
+
+func (a *app) eventsCommand() *cobra.Command {
+	follow := false
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Shows the event record",
+		Long: `Shows what happened to the tree, and by which earlier event each one was caused.
+Without a daemon it reads what the last one left.`,
+		Args: cobra.NoArgs,
+		RunE: runs(func(ctx context.Context, _ []string) error { return a.events(ctx, follow) }),
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens from now on")
+	return a.showsJSON(cmd)
+}
+
+func (a *app) events(ctx context.Context, follow bool) error {
+	p, err := a.place()
+	if err != nil {
+		return err
+	}
+	page := a.page()
+	emit := func(e ipc.Event) error {
+		if a.json {
+			return a.ndjson(e)
+		}
+		return a.print(page.eventLine(e) + "\n")
+	}
+	err = p.client().Events(ctx, 0, follow, emit)
+	if !errors.Is(err, ipc.ErrNoDaemon) {
+		return err
+	}
+	events, err := leftEvents(p)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if err := emit(e); err != nil {
+			return err
+		}
+	}
+	if follow {
+		a.note("no daemon runs: there is nothing to follow")
+	}
+	return nil
+}
+
+// leftEvents is the record that the last daemon left; without one there never
+// was a daemon.
+func leftEvents(p place) ([]ipc.Event, error) {
+	events, err := readRecord(p.state)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ipc.ErrNoDaemon
+	}
+	return events, err
+}
+
+// eventLine is one event for people: when, its number, who, what, and the number
+// of its cause.
+func (p page) eventLine(e ipc.Event) string {
+	text := fmt.Sprintf("%s %6d  %-14s %s",
+		p.brush.paint(dim, e.Time.In(p.now.Location()).Format("15:04:05.000")), e.Seq,
+		safe(e.Node), p.brush.paint(kindPaint(e.Kind), safe(e.Kind)))
+	if about := eventDetails(e); about != "" {
+		text += ": " + safe(about)
+	}
+	if e.Because != 0 {
+		text += p.brush.paint(dim, fmt.Sprintf("  (because of %d)", e.Because))
+	}
+	return text
+}
+
+func kindPaint(kind string) paint {
+	switch tree.Kind(kind) {
+	case tree.ExitSeen, tree.StartFailure, tree.GaveUp, "unhealthy":
+		return red
+	case tree.RestartBegun, tree.BackoffBegun:
+		return yellow
+	case tree.StartDone, tree.BecameReady, "healthy":
+		return green
+	}
+	return plainText
+}
+
+// eventDetails is what an event tells beside its kind.
+func eventDetails(e ipc.Event) string {
+	text := ""
+	add := func(part string) {
+		if part != "" {
+			text = join2(text, part)
+		}
+	}
+	add(e.Request)
+	add(endWords(e.Code, e.Signal))
+	add(e.Cause)
+	if e.Child != "" {
+		add("over " + e.Child)
+	}
+	if e.Intensity != nil {
+		add(fmt.Sprintf("more than %d restarts in %s", *e.Intensity, e.Period))
+	}
+	if e.Delay != "" {
+		add("for " + e.Delay)
+	}
+	if e.PID != 0 {
+		add(fmt.Sprintf("pid %d", e.PID))
+	}
+	return text
+}
+
+func join2(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + ", " + b
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"coppice/ipc"
+	"coppice/tree"
+)
+
+func (a *app) reloadCommand() *cobra.Command {
+	dryRun := false
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Reads the tree file again and changes what differs",
+		Long: `Reads the tree file again, changes only what differs from the file that was loaded
+last, and says what it did:
+
+  +  added and started        -  stopped and removed
+  ~  changed, nothing touched !  stopped and started again
+
+A file with a fault changes nothing. -f names another file to load.`,
+		Args: cobra.NoArgs,
+		RunE: runs(func(ctx context.Context, _ []string) error { return a.reload(ctx, dryRun) }),
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done")
+	return a.showsJSON(cmd)
+}
+
+func (a *app) planCommand() *cobra.Command {
+	return a.showsJSON(&cobra.Command{
+		Use:   "plan",
+		Short: "Says what reload would do",
+		Long:  "Says what `coppice reload` would do, and does nothing: it is `coppice reload --dry-run`.",
+		Args:  cobra.NoArgs,
+		RunE:  runs(func(ctx context.Context, _ []string) error { return a.reload(ctx, true) }),
+	})
+}
+
+func (a *app) reload(ctx context.Context, dryRun bool) error {
+	p, err := a.place()
+	if err != nil {
+		return err
+	}
+	req := ipc.ReloadRequest{DryRun: dryRun}
+	if a.file != "" {
+		req.File = a.abs(a.file)
+	}
+	var result *ipc.ReloadResult
+	err = a.patiently(func() (err error) {
+		result, err = p.client().Reload(ctx, req)
+		return err
+	}, a.unfinished(ctx, p))
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = a.document(result)
+	} else {
+		err = a.print(changesPage(result.Changes, a.page().brush))
+	}
+	if err != nil {
+		return err
+	}
+	return a.failedChanges(result.Changes)
+}
+
+// failedChanges says on stderr which changes failed.
+func (a *app) failedChanges(changes []ipc.Change) error {
+	failed := false
+	for _, c := range changes {
+		if c.Error != "" {
+			failed = true
+			a.note("%s: %s", c.Name, c.Error)
+		}
+	}
+	if failed {
+		return outcome(exitRefused)
+	}
+	return nil
+}
+
+// changesPage says each change in one line.
+func changesPage(changes []ipc.Change, b brush) string {
+	if len(changes) == 0 {
+		return "nothing differs\n"
+	}
+	var text strings.Builder
+	for _, c := range changes {
+		mark, p := "~", yellow
+		switch tree.ChangeKind(c.Kind) {
+		case tree.Added:
+			mark, p = "+", green
+		case tree.Removed:
+			mark, p = "-", red
+		case tree.Restarted:
+			mark = "!"
+		}
+		line := fmt.Sprintf("%s %s %s", mark, c.Type, safe(c.Name))
+		if c.Supervisor != "" && (mark == "+" || mark == "-") {
+			line += " under " + safe(c.Supervisor)
+		}
+		if len(c.What) > 0 {
+			line += ": " + safe(strings.Join(c.What, ", "))
+		}
+		if mark == "!" {
+			line += " (restarts it)"
+		}
+		if c.Error != "" {
+			line += " (failed)"
+			p = red
+		}
+		text.WriteString(b.paint(p, line) + "\n")
+	}
+	return text.String()
+}

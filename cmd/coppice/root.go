@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// app is one run of the program: what it was told, and where it runs.
+type app struct {
+	world
+	engine engine
+
+	file   string
+	state  string
+	socket string
+	json   bool
+}
+
+// execute runs one command line and returns its exit code.
+func execute(args []string, w world, e engine) int {
+	a := &app{world: w, engine: e}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(w.in)
+	root.SetOut(w.out)
+	root.SetErr(w.err)
+	err := root.Execute()
+	a.say(err)
+	return codeOf(err)
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "coppice",
+		Short: "Runs programs under Erlang/OTP supervision",
+		Long: `coppice runs a supervision tree of ordinary programs, described in a TOML file:
+what dies is restarted as its supervisor's strategy says, and what dies too often
+takes its supervisor with it.
+
+The tree is coppice.toml, else Procfile, in this folder or one above; -f names
+another. Its state, with the daemon's socket, lies in .coppice beside it.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong tree file,
+3 no daemon runs for this tree, 4 no such name.`,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// So that -f before `logs` is the file, and behind it to follow.
+		TraverseChildren: true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v; see `%s --help`", err, cmd.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.state, "state", "", "the state folder `DIR` (default: .coppice beside the tree file; COPPICE_STATE)")
+	flags.StringVar(&a.socket, "socket", "", "the daemon's socket `PATH` (default: sock in the state folder; COPPICE_SOCKET)")
+	root.AddCommand(
+		a.upCommand(), a.daemonCommand(), a.downCommand(), a.statusCommand(),
+		a.startCommand(), a.stopCommand(), a.restartCommand(), a.killCommand(),
+		a.reloadCommand(), a.planCommand(), a.logsCommand(), a.eventsCommand(),
+		a.whyCommand(), a.waitCommand(), a.checkCommand(), a.versionCommand(),
+	)
+	for _, cmd := range root.Commands() {
+		cmd.Args = usageArgs(cmd.Args)
+		a.addFile(cmd)
+	}
+	a.addFile(root)
+	a.completeFlags(root)
+	root.Args = unknownCommand
+	return root
+}
+
+// addFile adds --file, with the letter f where it does not mean to follow.
+func (a *app) addFile(cmd *cobra.Command) {
+	const usage = "the tree `FILE` (default: coppice.toml or Procfile, here or above)"
+	letter := "f"
+	if cmd.Flags().ShorthandLookup(letter) != nil {
+		letter = ""
+	}
+	cmd.Flags().StringVarP(&a.file, "file", letter, "", usage)
+	_ = cmd.MarkFlagFilename("file", "toml") // the flag is ours and exists
+}
+
+// usageArgs makes a usage error of what cobra says about arguments.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usagef("%v; usage: %s", err, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known []string
+	for _, cmd := range root.Commands() {
+		known = append(known, cmd.Name())
+	}
+	if meant := nearest(args[0], known); meant != "" {
+		return usagef("there is no command %s; did you mean %s?", safe(args[0]), meant)
+	}
+	return usagef("there is no command %s; see `coppice --help`", safe(args[0]))
+}
+
+// showsJSON adds --json to a command that lists or shows.
+func (a *app) showsJSON(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&a.json, "json", false, "for programs")
+	return cmd
+}
+
+// runs makes a command's RunE of a function.
+func runs(do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		if ctx == nil {
+			ctx = context.Background()
+		}
+		return do(ctx, args)
+	}
+}
+
+// document prints one JSON document.
+func (a *app) document(v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return a.print(string(safeJSON(text)) + "\n")
+}
+
+// ndjson prints one line of JSON.
+func (a *app) ndjson(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return a.print(string(safeJSON(text)) + "\n")
+}
+
+func (a *app) print(text string) error {
+	if _, err := fmt.Fprint(a.out, text); err != nil {
+		return fmt.Errorf("cannot write the answer: %w", err)
+	}
+	return nil
+}
+
+// note tells something beside the answer.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintln(a.err, "coppice: "+safe(strings.TrimRight(fmt.Sprintf(format, args...), "\n")))
+}
+
+func (a *app) page() page {
+	return page{width: a.width, brush: brush(a.colour()), now: a.now()}
+}

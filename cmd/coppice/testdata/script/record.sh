@@ -1,0 +1,46 @@
+# logs, events and why answer with a daemon, and from the state folder without.
+exits 3 coppice events
+exits 3 coppice logs
+exits 3 coppice why db
+ok coppice up -d
+ok coppice stop db
+
+ok coppice logs
+out '^[0-9][0-9]:00:00\.000 db \| red\\x1b]0;title\\x07$'
+out '^[0-9][0-9]:00:00\.001 worker \| tab	here ünï$'
+ok coppice logs --json db
+out '"node":"db"'
+ok coppice logs --raw db
+out "raw$(printf '\033')\[2J"
+exits 4 coppice logs nobody
+exits 2 coppice logs --raw
+exits 2 coppice logs --raw --json db
+exits 2 coppice logs --stderr db
+
+ok coppice events
+out ' 2  db +requested: stop$'
+out ' 3  db +stopped  \(because of 2\)$'
+ok coppice -f missing.toml events
+ok coppice --file missing.toml logs -f
+ok coppice events --json
+out '"kind":"stopped".*"because":2'
+
+ok coppice why db
+out 'db is stopped since .*: an operator asked to stop it at .*`coppice start db`'
+ok coppice why db --json
+out '"chain": \['
+exits 4 coppice why dbb
+err 'did you mean db'
+
+ok coppice down
+ok coppice events
+out 'daemon_stopping: down'
+no_out 'torn'
+ok coppice events -f
+err 'no daemon runs: there is nothing to follow'
+ok coppice why db
+out '^No daemon runs\. db was last seen stopped'
+exits 4 coppice why dbb
+mkdir .coppice/log
+ok coppice logs
+out 'left \| in log'

@@ -1,0 +1,50 @@
+# Several names are done in order, the rest also when one is refused; the first
+# failure's code is the exit code.
+ok coppice up -d
+exits 4 coppice stop nobody db root
+out '^db is stopped$'
+err '^coppice: there is no nobody in this tree; `coppice status` lists the names$'
+err '^coppice: root is not stopped by itself; use `coppice down`$'
+exits 1 coppice stop root nobody
+ok coppice start db
+out '^db is running$'
+ok coppice start db
+out 'already'
+ok coppice restart db worker
+ok coppice restart --no-wait db
+ok coppice stop --json db
+out '"name": "db"'
+
+ok coppice kill db
+out 'sent SIGTERM to db, all: false'
+ok coppice kill -s hup --all db
+out 'sent SIGHUP to db, all: true'
+ok coppice kill -s 9 db
+out 'SIGKILL'
+exits 2 coppice kill -s FOO db
+err 'there is no signal FOO'
+
+# Usage.
+exits 2 coppice stop
+err '^coppice: requires at least 1 arg.*; usage: coppice stop NAME'
+exits 2 coppice stats
+err '^coppice: there is no command stats; did you mean status\?$'
+exits 2 coppice status --jsn
+err 'unknown flag: --jsn'
+exits 2 coppice up now
+ok coppice
+out 'Usage:'
+ok coppice help stop
+ok coppice version
+out '^coppice [0-9]'
+ok coppice version --json
+ok coppice completion bash
+ok coppice __complete stop d
+out '^db	stopped$'
+no_out '^root.*directive'
+ok coppice __complete wait db --for h
+out '^healthy$'
+ok coppice down
+exits 3 coppice start db worker
+[ "$(grep -c . "$TMPDIR/err")" = 1 ]
+ok coppice __complete stop d

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coppice/ipc"
+	"coppice/tree"
+)
+
+// goals are what can be waited for.
+var goals = []string{"ready", "healthy", "stopped", "exited"}
+
+func (a *app) waitCommand() *cobra.Command {
+	w := waiter{app: a, ended: map[string]bool{}, healthy: map[string]bool{}}
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "wait NAME... --for ready|healthy|stopped|exited",
+		Short: "Waits until nodes are ready, healthy, stopped or have ended",
+		Long: `Waits until every named node is
+
+  ready     running; for a process with ready = "exit", done
+  healthy   running, and its health check has succeeded
+  stopped   not running
+  exited    ended at least once since the wait began, or not to run again
+
+and returns 0, or 1 when --timeout passes first.`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeNames,
+		RunE: runs(func(ctx context.Context, args []string) error {
+			if !slices.Contains(goals, w.goal) {
+				return usagef("cannot wait for %s; use --for %s", safe(w.goal), strings.Join(goals, ", --for "))
+			}
+			w.names = args
+			return w.within(ctx, timeout)
+		}),
+	}
+	cmd.Flags().StringVar(&w.goal, "for", "ready", "what to wait for: "+strings.Join(goals, ", "))
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up after `D`, such as 30s (default: never)")
+	// The flag is ours and exists.
+	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(goals, cobra.ShellCompDirectiveNoFileComp))
+	return a.showsJSON(cmd)
+}
+
+// waiter waits for one goal of some nodes. The event record tells it when to look
+// at the tree again.
+type waiter struct {
+	app     *app
+	names   []string
+	goal    string
+	ended   map[string]bool // had an end since the wait began
+	healthy map[string]bool // by its last health event
+}
+
+// errTimedOut is the cause of a context whose --timeout has passed.
+var errTimedOut = errors.New("the timeout has passed")
+
+func (w *waiter) within(ctx context.Context, timeout time.Duration) error {
+	p, err := w.app.place()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errTimedOut)
+		defer cancel()
+	}
+	last, err := w.wait(ctx, p.client())
+	if err != nil && errors.Is(context.Cause(ctx), errTimedOut) {
+		return fmt.Errorf("waited %v in vain: %s", timeout, w.missing(last))
+	}
+	if err == nil && w.app.json {
+		return w.app.document(map[string]any{"for": w.goal, "nodes": w.picked(last)})
+	}
+	return err
+}
+
+// wait returns the tree that is as wanted, else the last one it saw.
+func (w *waiter) wait(ctx context.Context, c *ipc.Client) (*ipc.Tree, error) {
+	t, err := w.look(ctx, c)
+	if err != nil {
+		return t, err
+	}
+	since := newest(t)
+	if w.goal == "healthy" {
+		since = 0 // its health was told some time ago
+	}
+	if w.reached(t) {
+		return t, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	news := make(chan ipc.Event)
+	ended := make(chan error, 1) // so that nobody waits for a wait that is over
+	go func() {
+		ended <- c.Events(ctx, since, true, func(e ipc.Event) error {
+			select {
+			case news <- e:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	return w.follow(ctx, c, t, newest(t), news, ended)
+}
+
+// look fetches the tree; a name may have been unknown ever, or since a reload.
+func (w *waiter) look(ctx context.Context, c *ipc.Client) (*ipc.Tree, error) {
+	t, err := c.Tree(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range w.names {
+		if findNode(t, name) == nil {
+			return t, noSuchName(name, names(t))
+		}
+	}
+	return t, nil
+}
+
+// follow looks at the tree after each piece of news about the nodes.
+func (w *waiter) follow(ctx context.Context, c *ipc.Client, t *ipc.Tree, began uint64, news <-chan ipc.Event, ended <-chan error) (*ipc.Tree, error) {
+	for {
+		select {
+		case e := <-news:
+			if !slices.Contains(w.names, e.Node) {
+				continue
+			}
+			w.learn(e, began)
+			now, err := w.look(ctx, c)
+			if err != nil {
+				return t, err
+			}
+			if t = now; w.reached(t) {
+				return t, nil
+			}
+		case err := <-ended:
+			if err == nil {
+				err = ipc.ErrDaemonGone
+			}
+			return t, err
+		}
+	}
+}
+
+// newest is the number of the newest event that the tree's states know.
+func newest(t *ipc.Tree) uint64 {
+	var seq uint64
+	eachNode(&t.Root, func(n *ipc.Node) { seq = max(seq, n.Cause) })
+	return seq
+}
+
+// learn notes what the tree does not tell: ends and health.
+func (w *waiter) learn(e ipc.Event, began uint64) {
+	switch tree.Kind(e.Kind) {
+	case tree.ExitSeen, tree.StopDone, tree.StartFailure:
+		w.ended[e.Node] = w.ended[e.Node] || e.Seq > began
+		w.healthy[e.Node] = false
+	case "healthy":
+		w.healthy[e.Node] = true
+	case "unhealthy":
+		w.healthy[e.Node] = false
+	}
+}
+
+func (w *waiter) reached(t *ipc.Tree) bool {
+	for _, n := range w.picked(t) {
+		if !w.has(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// has says whether a node is as wanted.
+func (w *waiter) has(n *ipc.Node) bool {
+	state := tree.State(n.State)
+	switch w.goal {
+	case "ready":
+		return state == tree.Up || state == tree.Finished && (n.Ready == "exit" || n.Ready == "")
+	case "healthy":
+		return state == tree.Up && w.healthy[n.Name]
+	case "stopped":
+		return state != tree.Up && state != tree.Starting && state != tree.Stopping
+	default:
+		return w.ended[n.Name] || state == tree.Finished || state == tree.Stopped || state == tree.Failed
+	}
+}
+
+// picked are the named nodes of a tree that has them.
+func (w *waiter) picked(t *ipc.Tree) []*ipc.Node {
+	nodes := make([]*ipc.Node, len(w.names))
+	for i, name := range w.names {
+		nodes[i] = findNode(t, name)
+	}
+	return nodes
+}
+
+// missing says which nodes are not as wanted.
+func (w *waiter) missing(t *ipc.Tree) string {
+	if t == nil {
+		return "the daemon did not answer"
+	}
+	var texts []string
+	for _, n := range w.picked(t) {
+		if !w.has(n) {
+			texts = append(texts, n.Name+" is "+n.State)
+		}
+	}
+	text := strings.Join(texts, ", ") + ", not " + w.goal
+	if len(texts) > 0 && w.goal != "stopped" {
+		text += "; `coppice why " + w.names[0] + "` tells more"
+	}
+	return text
+}
