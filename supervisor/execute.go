@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"os"
 	"slices"
 
 	"coppice/configs"
@@ -40,7 +41,7 @@ func (r *runtime) start(a tree.Start) {
 	}
 	env := p.Env
 	if p.Ready.Kind == configs.ReadyNotify {
-		address, err := r.notify.Open(a.Ref)
+		address, err := r.notify.Open(a.Ref, os.Geteuid())
 		if err != nil {
 			output.Close()
 			r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
@@ -48,9 +49,8 @@ func (r *runtime) start(a tree.Start) {
 		}
 		env = append(slices.Clip(env), "NOTIFY_SOCKET="+address)
 	}
-	r.reaper.Start(a.Ref, process.Command{
-		Program: p.Program, Argv: p.Argv, Env: env, Dir: p.Dir, Stdout: output, Stderr: output,
-	})
+	argv := append([]string{p.Program}, p.Argv[1:]...)
+	r.reaper.Start(a.Ref, process.Command{Argv: argv, Env: env, Dir: p.Dir, Stdout: output, Stderr: output})
 }
 
 // awaitReady begins to look for the readiness of a process that was executed.
@@ -63,12 +63,12 @@ func (r *runtime) awaitReady(f process.Started) {
 	case configs.ReadyNotify:
 		r.notify.SetPID(f.Ref, f.PID)
 	case configs.ReadyTCP:
-		r.prober.Watch(f.Ref, ready.Address)
+		r.tcp.Watch(f.Ref, ready.Address)
 	}
 }
 
 // unwatchReady ends what awaitReady and start have begun for an incarnation.
 func (r *runtime) unwatchReady(ref tree.Ref) {
-	r.prober.Cancel(ref)
+	r.tcp.Cancel(ref)
 	r.notify.Cancel(ref)
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -235,16 +237,25 @@ const treeFileWatch = "/"
 
 // rewatch tells the watcher what to look at.
 func (r *runtime) rewatch() {
-	set := map[string][]watch.Pattern{}
+	set := map[string]watch.Patterns{}
 	for name, s := range r.config.Settings {
+		var globs []string
 		for _, g := range s.Watch {
-			set[name] = append(set[name], watch.Pattern{Dir: g.Base, Glob: g.Pattern})
+			globs = append(globs, filepath.Join(escapeGlob(g.Base), g.Pattern))
+		}
+		if globs != nil {
+			set[name] = watch.Patterns{Dir: r.config.Dir, Globs: globs}
 		}
 	}
 	if r.opts.Watch {
-		set[treeFileWatch] = []watch.Pattern{watch.File(r.config.Path)}
+		set[treeFileWatch] = watch.Patterns{Dir: r.config.Dir, Globs: []string{escapeGlob(r.config.Path)}}
 	}
 	r.watcher.Set(set)
+}
+
+// escapeGlob makes a path a glob that matches it alone.
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `{`, `\{`).Replace(path)
 }
 
 // fileChanged restarts a process one of whose files changed, or reloads. What

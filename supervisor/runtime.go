@@ -68,8 +68,8 @@ type runtime struct {
 	startedAt time.Time
 	reaper    *process.Reaper
 	store     *logs.Store
-	prober    *probe.Prober
-	notify    *probe.Notifier
+	tcp       *probe.TCP
+	notify    *probe.Notify
 	watcher   *watch.Watcher
 	record    *record
 	meter     usage.Meter
@@ -184,11 +184,17 @@ func (r *runtime) open() error {
 	})
 	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) })
 	ready := func(ref tree.Ref) { offer(r, r.ready, ref) }
-	r.prober = probe.NewProber(ready)
-	if r.notify, err = probe.NewNotifier(ready); err != nil {
+	r.tcp = probe.NewTCP(ready)
+	stranger := func(ref tree.Ref, pid int) {
+		r.log.Warn("a stranger sent a notification, it is ignored", zap.String("node", ref.ID), zap.Int("pid", pid))
+	}
+	if r.notify, err = probe.NewNotify(ready, stranger); err != nil {
 		return err
 	}
-	r.watcher, err = watch.New(func(name string) { offer(r, r.changed, name) })
+	r.watcher, err = watch.New(
+		func(name string) { offer(r, r.changed, name) },
+		func(err error) { r.log.Warn("cannot watch all files", zap.Error(err)) },
+	)
 	return err
 }
 
@@ -207,7 +213,7 @@ func (r *runtime) echo() *logs.Echo {
 	}
 	width := 0
 	eachProcess(&r.opts.Config.Spec, func(s *tree.ChildSpec) { width = max(width, len(s.ID)) })
-	return logs.NewEcho(r.opts.Echo, logs.EchoOptions{Colour: r.opts.Colour, Width: width})
+	return &logs.Echo{Out: r.opts.Echo, Colour: r.opts.Colour, Width: width}
 }
 
 // close ends what open has begun, as far as it came.
@@ -215,8 +221,8 @@ func (r *runtime) close() {
 	if r.watcher != nil {
 		r.watcher.Close()
 	}
-	if r.prober != nil {
-		r.prober.Close()
+	if r.tcp != nil {
+		r.tcp.Close()
 	}
 	if r.notify != nil {
 		r.notify.Close()

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"io"
 
 	"go.uber.org/zap"
 
 	"coppice/configs"
 	"coppice/ipc"
+	"coppice/supervisor"
 )
 
 // engine is the daemon's side of this program: what it takes to run a tree, and
@@ -36,11 +36,14 @@ type daemonOptions struct {
 
 // realEngine is the engine of the installed program.
 func realEngine() engine {
-	missing := errors.New("this build has no daemon")
-	return engine{
-		run: func(daemonOptions) (int, error) { return 1, missing },
-		readLogs: func(string, ipc.LogQuery, func(ipc.LogLine) error) error {
-			return missing
-		},
-	}
+	return engine{run: runTree, readLogs: supervisor.ReadLogs}
+}
+
+func runTree(o daemonOptions) (int, error) {
+	return supervisor.Run(supervisor.Options{
+		Config:  o.config,
+		Folders: supervisor.Folders{Run: o.place.run, Record: o.place.state, Logs: o.place.logs},
+		Echo:    o.echo, Colour: o.colour, Watch: o.watch, Foreground: o.foreground,
+		Log: o.log, Version: version, Started: o.started,
+	})
 }

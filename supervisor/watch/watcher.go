@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -343,13 +344,18 @@ func (w *Watcher) due() <-chan time.Time {
 	return time.After(time.Until(next))
 }
 
-// tell tells the bursts that are over.
+// tell tells the bursts that are over, in the order in which they ended.
 func (w *Watcher) tell() {
 	now := time.Now()
+	var over []string
 	for name, b := range w.bursts {
 		if !b.end().After(now) {
-			delete(w.bursts, name)
-			w.fire(name)
+			over = append(over, name)
 		}
+	}
+	slices.SortFunc(over, func(a, b string) int { return w.bursts[a].end().Compare(w.bursts[b].end()) })
+	for _, name := range over {
+		delete(w.bursts, name)
+		w.fire(name)
 	}
 }
