@@ -2,7 +2,6 @@ package configs
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -168,14 +167,15 @@ func (t table) variable(over map[string]string, name string, e *environment) {
 		return
 	}
 	if t.prints(t.span(name), show(name), value, true) {
-		over[name] = t.expand(value, e, t.span(name))
+		over[name], _ = t.expand(value, e, t.span(name))
 	}
 }
 
-// expand replaces the variables of a value that stands at a place.
-func (t table) expand(text string, e *environment, at span) string {
+// expand replaces the variables of a value that stands at a place; false: some
+// of them are faulty.
+func (t table) expand(text string, e *environment, at span) (string, bool) {
 	if t.spent > environmentBytesMax {
-		return text
+		return text, true
 	}
 	value, faults := expandVariables(text, e.lookup)
 	if value != text {
@@ -193,7 +193,7 @@ func (t table) expand(text string, e *environment, at span) string {
 		}
 		t.faultAt(where, say(v.hint), "%s", v.text)
 	}
-	return value
+	return value, len(faults) == 0
 }
 
 // spend counts what variables come to; it tells the one fault when they are too much.
@@ -232,24 +232,24 @@ func (t table) dir(e *environment) string {
 	if !ok {
 		return t.dirPath
 	}
-	before := t.collector.total
-	text = t.expand(text, e, t.span("dir"))
-	if t.collector.total > before {
+	if text, ok = t.expand(text, e, t.span("dir")); ok {
+		text, ok = t.path("dir", text)
+	}
+	if !ok {
 		return t.dirPath
 	}
-	if path, ok := t.path("dir", text); ok {
-		return path
-	}
-	return t.dirPath
+	return text
 }
 
 // program is what is executed for the first word of a list command.
 func (t table) program(word string) string {
-	if !strings.Contains(word, string(os.PathSeparator)) {
-		return word
-	}
-	if strings.HasPrefix(word, "~/") {
+	switch {
+	case word == "":
+		t.faultAt(t.item("command", 0), nil, "the program's name is empty: expected a path or a name")
+	case strings.HasPrefix(word, "~/"):
 		t.faultAt(t.item("command", 0), say("say ${HOME} for ~"), "the program begins with ~, which only a shell replaces: expected a path or a name")
+	case strings.Contains(word, "/"):
+		return t.absolute(word)
 	}
-	return t.absolute(word)
+	return word
 }

@@ -146,25 +146,20 @@ func (t table) listCommand(list []any, env *environment) (program string, argv [
 		return "", nil
 	}
 	for i, value := range list {
-		text, ok := value.(string)
 		at := t.item("command", i)
-		if !ok {
+		text, ok := value.(string)
+		switch {
+		case !ok:
 			t.faultAt(at, nil, "command holds %s: expected strings", describe(value))
-			continue
+		case t.prints(at, "command", text, true):
+			text, ok = t.expand(text, env, at)
 		}
-		if t.prints(at, "command", text, true) {
-			text = t.expand(text, env, at)
+		if i == 0 && ok {
+			program = t.program(text)
 		}
 		argv = append(argv, text)
 	}
-	if len(argv) == 0 {
-		return "", nil
-	}
-	if argv[0] == "" {
-		t.faultAt(t.item("command", 0), nil, "the program's name is empty")
-		return "", argv
-	}
-	return t.program(argv[0]), argv
+	return program, argv
 }
 
 // readiness is how the core knows a start as complete.

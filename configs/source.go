@@ -87,8 +87,9 @@ func excerpt(line string, from, to int) (shown, mark string) {
 	right := cells(head(line[to:], window))
 	if width(left)+width(middle)+width(right) > lineColumnsMax {
 		left = clipLeft(left, leftColumnsMax)
-		middle = clipRight(middle, lineColumnsMax-width(left))
-		right = clipRight(right, lineColumnsMax-width(left)-width(middle))
+		room := lineColumnsMax - width(left)
+		middle = clipRight(middle, room)
+		right = clipRight(right, room-width(middle))
 	}
 	shown = strings.TrimRight(string(left)+string(middle)+string(right), " ")
 	return shown, strings.Repeat(" ", width(left)) + strings.Repeat("^", max(1, width(middle)))
@@ -117,7 +118,7 @@ func tail(s string, bytes int) string {
 }
 
 // clipLeft keeps the last columns of a line, clipRight the first; what is cut
-// leaves an ellipsis.
+// leaves an ellipsis where there is room.
 func clipLeft(rs []rune, columns int) []rune {
 	if width(rs) <= columns {
 		return rs
@@ -129,10 +130,13 @@ func clipLeft(rs []rune, columns int) []rune {
 }
 
 func clipRight(rs []rune, columns int) []rune {
-	if width(rs) <= columns || len(rs) == 0 {
+	if width(rs) <= columns {
 		return rs
 	}
-	for len(rs) > 0 && width(rs) > columns-1 {
+	if columns == 0 {
+		return nil
+	}
+	for width(rs) > columns-1 {
 		rs = rs[:len(rs)-1]
 	}
 	return append(rs[:len(rs):len(rs)], '…')
