@@ -23,7 +23,7 @@ race: ## the same under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race ./...
 
 otp: ## SEEDS fresh scenarios on real Erlang/OTP and on the tree; SEED=n begins there
-	SEEDS=$(SEEDS) SEED=$(SEED) go test -count=1 -v -run '^TestDifferential' ./integration
+	SEEDS=$(SEEDS) SEED=$(SEED) go test -count=1 -v -run '^TestOTP' ./integration
 
 check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race detector
 	@test -z "$$($(TOOL) gofumpt -l . | tee /dev/stderr)" || { echo 'run `make fmt`'; exit 1; }

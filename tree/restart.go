@@ -58,7 +58,11 @@ func (t *Tree) delayOrStart(s *node) {
 func (t *Tree) addStarts(s *node) {
 	t.become(s.op.child, Stopped, s.op.cause)
 	for _, x := range s.span(s.op.child) {
-		s.op.steps = append(s.op.steps, step{verb: stepStart, child: x})
+		// The stops have forgotten the temporary ones. One that came while a
+		// backoff passed is not the sweep's to start either.
+		if x.spec.Restart != Temporary || x == s.op.child {
+			s.op.steps = append(s.op.steps, step{verb: stepStart, child: x})
+		}
 	}
 }
 
