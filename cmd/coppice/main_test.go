@@ -60,7 +60,7 @@ func runScript(t *testing.T, script string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", script)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+bin, "PLAY=", "COPPICE_STATE=", "COPPICE_SOCKET=")
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+bin, "PLAY=", "GORACE=atexit_sleep_ms=0", "COPPICE_STATE=", "COPPICE_SOCKET=")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second // a daemon in its own session may hold the output
