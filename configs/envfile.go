@@ -77,7 +77,7 @@ func (f *envFile) entry() {
 		f.skipLine()
 		return
 	}
-	if after, found := strings.CutPrefix(text, "export "); found {
+	if after, found := strings.CutPrefix(text, "export"); found && after != strings.TrimLeft(after, " \t") {
 		text = strings.TrimLeft(after, " \t")
 	}
 	start := f.pos + len(line) - len(text)
@@ -180,15 +180,19 @@ func closingQuote(text string, quote byte) int {
 func unescapeValue(text string) (plain string, places []int) {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
-		c := text[i]
-		places = append(places, i)
+		start, c := i, text[i]
 		if c == '\\' && i+1 < len(text) {
 			if j := strings.IndexByte("nrt\"\\$", text[i+1]); j >= 0 {
 				i++
 				c = "\n\r\t\"\\$"[j]
 			}
 		}
+		if c == '$' && i > start && strings.HasPrefix(text[i:], "${") {
+			b.WriteByte('$') // \${ is the literal that expandVariables knows as $${
+			places = append(places, start)
+		}
 		b.WriteByte(c)
+		places = append(places, start)
 	}
 	return b.String(), append(places, len(text))
 }

@@ -128,12 +128,12 @@ func TestWholeTree(t *testing.T) {
 
 func TestNameIsTheFoldersByDefault(t *testing.T) {
 	for path, want := range map[string]string{
-		"/srv/shop/coppice.toml":           "shop",
-		"/srv/my shop é/x.toml":            "my-shop--",
-		"/srv/.hidden/x.toml":              "hidden",
-		"/srv/日本/x.toml":                   "tree",
-		"/x.toml":                          "tree",
-		strings.Repeat("/a", 9) + "/x.y/z": "x.y",
+		"/srv/shop/coppice.toml":                        "shop",
+		"/srv/my shop é/x.toml":                         "my-shop--",
+		"/srv/.hidden/x.toml":                           "hidden",
+		"/srv/日本/x.toml":                                "tree",
+		"/x.toml":                                       "tree",
+		strings.Repeat("/a", 9) + "/x.y/z":              "x.y",
 		"/" + strings.Repeat("n", 99) + "/coppice.toml": strings.Repeat("n", 64),
 	} {
 		c, err := configs.Parse(path, []byte("[process.a]\ncommand = 'x'"), nil)

@@ -28,7 +28,8 @@ type expander struct {
 	pos    int
 	lookup func(name string) (string, bool)
 	faults []variableFault
-	out    int
+	out    int  // how many bytes came out
+	ended  bool // by a fault that leaves the rest unread
 }
 
 // expandVariables replaces ${NAME} and ${NAME:-default}; $${ is a literal ${ and
@@ -88,7 +89,7 @@ func (e *expander) variable(depth int) string {
 	switch {
 	case depth == defaultsNestedMax:
 		e.fail(start, "", "defaults are nested more than %d deep", defaultsNestedMax)
-		e.pos = len(e.text)
+		e.end()
 	case name != "" && strings.HasPrefix(rest, ":-"):
 		return e.defaulted(start, name, depth)
 	case name != "" && strings.HasPrefix(rest, "}"):
@@ -112,6 +113,12 @@ const literalHint = "write $${ for a literal ${"
 
 func (e *expander) unclosed(start int) {
 	e.fail(start, literalHint, "a ${ that is not closed: expected }")
+	e.end()
+}
+
+// end stops at a fault behind which nothing can be told.
+func (e *expander) end() {
+	e.ended = true
 	e.pos = len(e.text)
 }
 
@@ -126,14 +133,14 @@ func (e *expander) defaulted(start int, name string, depth int) string {
 	before, faults := e.out, len(e.faults)
 	e.pos += len(":-")
 	other, closed := e.until(depth + 1)
-	switch {
-	case closed:
-		e.out = before // what comes of it is counted by who writes it
-	case e.out < valueBytesMax && len(e.faults) == faults:
-		e.pos = start + len("${") + len(name)
-		e.unclosed(start)
+	if !closed {
+		if !e.ended && e.out < valueBytesMax {
+			e.pos = start + len("${") + len(name)
+			e.unclosed(start)
+		}
 		return ""
 	}
+	e.out = before // what comes of it is counted by who writes it
 	value, _ := e.lookup(name)
 	if value == "" {
 		return other
