@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"coppice/ipc"
 	"coppice/supervisor/logs"
@@ -237,7 +236,7 @@ func describe(n *ipc.Node, f tree.Flags) {
 	if f.Intensity < 0 {
 		n.Intensity = "infinity"
 	}
-	n.Period = time.Duration(f.Period).String()
+	n.Period = span(f.Period)
 	if f.AutoShutdown != tree.Never {
 		n.AutoShutdown = f.AutoShutdown.String()
 	}

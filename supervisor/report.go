@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,10 +39,10 @@ func event(r tree.Report, at time.Time) ipc.Event {
 	}
 	e.Code, e.Signal = ends(r.Exit)
 	if r.Delay > 0 {
-		e.Delay = time.Duration(r.Delay).String()
+		e.Delay = span(r.Delay)
 	}
 	if r.Limit != nil {
-		e.Intensity, e.Period = &r.Limit.Intensity, time.Duration(r.Limit.Period).String()
+		e.Intensity, e.Period = &r.Limit.Intensity, span(r.Limit.Period)
 	}
 	return e
 }
@@ -89,34 +90,60 @@ func (r *runtime) bootDone(err error) {
 }
 
 // logReport tells one report to the log: what needs somebody's attention as a
-// warning, what goes on all the time as detail.
+// warning, what goes on all the time as detail. The message is a sentence for
+// people, the fields are for programs.
 func (r *runtime) logReport(report *tree.Report) {
 	log := r.log.Info
 	switch report.Kind {
 	case tree.StartFailure, tree.GaveUp, tree.ExitSeen:
 		log = r.log.Warn
-	case tree.StartBegun, tree.BecameReady:
+	case tree.StartBegun, tree.StopBegun, tree.BecameReady, tree.RestartBegun:
 		log = r.log.Debug
 	}
-	fields := []zap.Field{zap.String("node", report.Node), zap.Uint64("seq", report.Seq)}
+	fields := []zap.Field{
+		zap.String("node", report.Node), zap.String("kind", string(report.Kind)),
+		zap.Uint64("seq", report.Seq+r.record.base),
+	}
 	if report.Because != 0 {
-		fields = append(fields, zap.Uint64("because", report.Because))
+		fields = append(fields, zap.Uint64("because", report.Because+r.record.base))
 	}
-	if report.PID != 0 {
-		fields = append(fields, zap.Int("pid", report.PID))
+	log(sentence(report), fields...)
+}
+
+// sentence is a report in words: "api (pid 4711) ended: killed by SIGKILL".
+func sentence(r *tree.Report) string {
+	who := r.Node
+	if r.PID != 0 {
+		who = fmt.Sprintf("%s (pid %d)", r.Node, r.PID)
 	}
-	if report.Exit != nil {
-		fields = append(fields, zap.Stringer("end", report.Exit))
-	}
-	for _, f := range []struct{ key, value string }{
-		{"request", report.Request}, {"child", report.Child}, {"cause", report.Cause},
-	} {
-		if f.value != "" {
-			fields = append(fields, zap.String(f.key, f.value))
+	switch r.Kind {
+	case tree.DaemonStarted:
+		return "the daemon has started"
+	case tree.DaemonStopping:
+		return "stopping the tree: " + r.Request
+	case tree.ReqMade:
+		return fmt.Sprintf("%s: %s was asked for", who, r.Request)
+	case tree.StartFailure:
+		return fmt.Sprintf("%s did not start: %s", who, r.Cause)
+	case tree.ExitSeen:
+		return fmt.Sprintf("%s ended: %s", who, r.Exit)
+	case tree.BackoffBegun:
+		return fmt.Sprintf("%s will be started again in %s", who, span(r.Delay))
+	case tree.GaveUp:
+		return fmt.Sprintf("%s gives up: %s needed more than %d restarts in %s",
+			who, r.Child, r.Limit.Intensity, span(r.Limit.Period))
+	case tree.StopBegun:
+		if r.Cause != "" {
+			return fmt.Sprintf("%s is being stopped: %s", who, r.Cause)
 		}
+		return who + " is being stopped"
 	}
-	if report.Delay > 0 {
-		fields = append(fields, zap.Duration("delay", time.Duration(report.Delay)))
-	}
-	log(string(report.Kind), fields...)
+	return who + " " + plain[r.Kind]
+}
+
+// plain are the kinds that need no detail.
+var plain = map[tree.Kind]string{
+	tree.StartBegun: "is being started", tree.StartDone: "is started", tree.BecameReady: "is ready",
+	tree.StopDone: "is stopped", tree.RestartBegun: "is restarted",
+	tree.ChildAdded: "was added", tree.ChildRemoved: "was removed", tree.ChildChanged: "was changed",
 }

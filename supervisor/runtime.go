@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -211,7 +212,7 @@ func (r *runtime) echo() *logs.Echo {
 	if r.opts.Echo == nil {
 		return nil
 	}
-	width := 0
+	width := len("coppice") // whose own lines stand among them
 	eachProcess(&r.opts.Config.Spec, func(s *tree.ChildSpec) { width = max(width, len(s.ID)) })
 	return &logs.Echo{Out: r.opts.Echo, Colour: r.opts.Colour, Width: width}
 }
@@ -246,7 +247,7 @@ func (r *runtime) verdict(err error) (int, error) {
 		return 0, err
 	case tree.HaltGaveUp:
 		return 1, fmt.Errorf("%s gave up: %s needed more than %d restarts in %s%s",
-			r.config.Spec.ID, h.Child, h.Limit.Intensity, time.Duration(h.Limit.Period), lastWords(h))
+			r.config.Spec.ID, h.Child, h.Limit.Intensity, span(h.Limit.Period), lastWords(h))
 	case tree.HaltStartFailed:
 		return 1, fmt.Errorf("cannot start the tree: %s", h.Cause)
 	}
@@ -272,6 +273,18 @@ func exitCode(e *tree.Exit) int {
 	}
 	n, _ := process.SignalNumber(e.Signal)
 	return 128 + int(n)
+}
+
+// span is a duration as people write it: "1m", not "1m0s".
+func span(d tree.Time) string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // eachProcess visits the processes of a spec in the order of the file.

@@ -58,7 +58,7 @@ func (a *app) up(ctx context.Context, watch bool) error {
 	case !errors.Is(err, ipc.ErrNoDaemon):
 		return err
 	}
-	log := a.logger()
+	log := a.foregroundLogger(config)
 	defer func() { _ = log.Sync() }() // a terminal cannot be synced
 	return a.ended(a.engine.run(daemonOptions{
 		config: config, place: p, watch: watch, log: log, foreground: true,
