@@ -92,8 +92,7 @@ func (a *app) upFresh(ctx context.Context, p place, file string, watch bool) err
 	}
 	word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 	if word == reportStarted {
-		return errors.Join(daemon.Release(),
-			a.print(fmt.Sprintf("%s is up, its daemon is pid %d\n", safe(config.Name), daemon.Pid)))
+		return a.print(fmt.Sprintf("%s is up, its daemon is pid %d\n", safe(config.Name), daemon.Pid))
 	}
 	_, _ = daemon.Wait() // it ends by itself; its exit code says less than its report
 	switch word {
