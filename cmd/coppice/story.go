@@ -352,13 +352,42 @@ func (s *story) advice(n *ipc.Node, chain []ipc.Event) string {
 		return " It is started again by itself."
 	case tree.Restarting:
 		return " It is tried again at once."
-	case tree.Stopped, tree.Failed:
+	case tree.Stopped:
+		if text := s.sweep(chain); text != "" {
+			return text
+		}
+		return s.mend(n, chain)
+	case tree.Failed:
 		return s.mend(n, chain)
 	case tree.Finished:
 		if n.Restart == "temporary" {
 			return " It is temporary, so coppice has forgotten it; make it transient to run it again by hand."
 		}
 		return " It is " + n.Restart + " and does not run again by itself; `coppice start " + n.Name + "` runs it."
+	}
+	return ""
+}
+
+// sweep says what a child waits for that was stopped by a restart which is still
+// under way: it is started again with the sibling that caused it.
+func (s *story) sweep(chain []ipc.Event) string {
+	at := lastIndex(chain, func(e ipc.Event) bool { return tree.Kind(e.Kind) == tree.RestartBegun })
+	gaveUp := lastIndex(chain, func(e ipc.Event) bool { return tree.Kind(e.Kind) == tree.GaveUp })
+	if at < 0 || at < gaveUp {
+		return ""
+	}
+	n := s.node(chain[at].Node)
+	if n == nil {
+		return ""
+	}
+	switch tree.State(n.State) {
+	case tree.BackingOff:
+		if n.Until != nil {
+			return " It is started again with " + n.Name + ", in " + span(n.Until.Sub(s.now).Round(time.Second)) + "."
+		}
+		fallthrough
+	case tree.Restarting, tree.Starting:
+		return " It is started again with " + n.Name + "."
 	}
 	return ""
 }

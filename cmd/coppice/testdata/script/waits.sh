@@ -11,7 +11,7 @@ wait $down
 wait $up
 wait $events
 grep -q '^shop is down$' down
-grep -q '^shop is up, its daemon is pid' up
+grep -Eq '^shop is up, its daemon is pid [0-9]+$' up
 grep -q 'daemon_stopping: down' events
 ok coppice down
 
