@@ -1,13 +1,332 @@
 package treetest
 
-import "coppice/tree"
+import (
+	"fmt"
 
-// Watch looks at every Step.
-type Watch struct{ world *World }
+	"coppice/tree"
+)
 
-func newWatch(w *World, spec tree.ChildSpec) *Watch { return &Watch{world: w} }
+// Watch looks at every Step of a world for what must not happen, whatever the
+// specs and the events were. It knows nothing of how the tree works: it reads
+// events, reports, actions and snapshots.
+type Watch struct {
+	world *World
+	err   error
 
-func (w *Watch) step(events []tree.Event, out tree.Output) {}
+	// reports are all so far; that of Seq n is at n-1.
+	reports []tree.Report
+	// highest is the latest generation; asked and alive are the incarnations
+	// whose start is not answered, and that run, as far as the tree was told.
+	highest tree.Generation
+	// ended are those whose end the latest Step told.
+	asked, live    map[string]tree.Generation
+	ended, stopped map[tree.Ref]bool
+	// open are the calls that wait for their reply.
+	open   map[uint64]tree.Request
+	killed bool // somebody asked to have the tree killed
+	halted bool
+
+	// nodes is the tree after the latest Step by name, before that of the Step
+	// before it.
+	nodes, before map[string]known
+	// above is the latest supervisor of each name, also of one that is not in a
+	// list yet, or not any more.
+	above map[string]string
+	// inFlight are the children that are being started or stopped, with the
+	// supervisor that does it.
+	inFlight map[string]string
+	// supervisors are the present incarnations.
+	supervisors map[string]*incarnation
+}
+
+// known is a node as it was last seen.
+type known struct {
+	tree.Status
+	parent string
+	place  int // in its supervisor's list, from 1; 0: it is in none
+}
+
+func newWatch(w *World) *Watch {
+	return &Watch{
+		world: w,
+		asked: map[string]tree.Generation{}, live: map[string]tree.Generation{},
+		stopped: map[tree.Ref]bool{}, open: map[uint64]tree.Request{},
+		nodes: map[string]known{}, above: map[string]string{},
+		inFlight: map[string]string{}, supervisors: map[string]*incarnation{},
+	}
+}
 
 // Err is the first thing that went wrong.
-func (w *Watch) Err() error { return nil }
+func (w *Watch) Err() error { return w.err }
+
+// fail keeps the first fault, with the latest reports.
+func (w *Watch) fail(format string, args ...any) {
+	if w.err != nil {
+		return
+	}
+	text := fmt.Sprintf(format, args...) + "\nthe reports before it:"
+	for _, r := range w.reports[max(0, len(w.reports)-12):] {
+		text += fmt.Sprintf("\n  %d (because %d) %s %s %s", r.Seq, r.Because, r.Kind, r.Node, r.Request)
+	}
+	w.err = fmt.Errorf("%s", text)
+}
+
+func (w *Watch) step(events []tree.Event, out tree.Output) {
+	if w.halted {
+		w.afterHalt(out)
+	}
+	w.ended = map[tree.Ref]bool{}
+	for _, e := range events {
+		w.event(e)
+	}
+	w.look()
+	for _, r := range out.Reports {
+		w.report(r)
+	}
+	for _, a := range out.Actions {
+		w.action(a)
+	}
+	w.snapshot()
+}
+
+func (w *Watch) afterHalt(out tree.Output) {
+	if len(out.Reports) > 0 {
+		w.fail("after Halt the tree reports %v", out.Reports)
+	}
+	for _, a := range out.Actions {
+		if _, ok := a.(tree.Reply); !ok {
+			w.fail("after Halt the tree asks for %#v", a)
+		}
+	}
+}
+
+// event notes what the tree was told. Odd events, about nothing that is there,
+// change nothing.
+func (w *Watch) event(e tree.Event) {
+	switch e := e.(type) {
+	case tree.Started:
+		if w.answer(e.Ref) {
+			w.live[e.ID] = e.Generation
+			delete(w.ended, e.Ref)
+		}
+	case tree.StartFailed:
+		w.answer(e.Ref)
+	case tree.StartIgnored:
+		w.answer(e.Ref)
+	case tree.Exited:
+		if w.live[e.ID] == e.Generation {
+			delete(w.live, e.ID)
+			w.ended[e.Ref] = true
+		}
+	case tree.Called:
+		switch r := e.Request.(type) {
+		case tree.ShutdownTree:
+			w.killed = w.killed || r.Kill
+		case tree.StartChild:
+			w.promise(r)
+		}
+		w.open[e.ID] = e.Request
+	}
+}
+
+// promise notes under whom a child may soon stand: nobody knows, if it is asked
+// for under two supervisors.
+func (w *Watch) promise(r tree.StartChild) {
+	w.above[r.Spec.ID] = r.Supervisor
+	for _, other := range w.open {
+		o, ok := other.(tree.StartChild)
+		if ok && o.Spec.ID == r.Spec.ID && o.Supervisor != r.Supervisor {
+			w.above[r.Spec.ID] = ""
+		}
+	}
+}
+
+// answer says whether ref is a start that waits to be answered, and no longer.
+func (w *Watch) answer(ref tree.Ref) bool {
+	if w.asked[ref.ID] != ref.Generation {
+		return false
+	}
+	delete(w.asked, ref.ID)
+	w.ended[ref] = true
+	return true
+}
+
+// report checks one report for its place among the others.
+func (w *Watch) report(r tree.Report) {
+	if want := uint64(len(w.reports)) + 1; r.Seq != want {
+		w.fail("report %d comes where %d should", r.Seq, want)
+	}
+	if r.Because >= r.Seq {
+		w.fail("report %d was caused by a later one, %d", r.Seq, r.Because)
+	}
+	w.reports = append(w.reports, r)
+	w.supervise(r)
+}
+
+// because is the report that caused r; none for a root cause.
+func (w *Watch) because(r tree.Report) tree.Report {
+	if r.Because == 0 || r.Because > uint64(len(w.reports)) {
+		return tree.Report{}
+	}
+	return w.reports[r.Because-1]
+}
+
+func (w *Watch) action(a tree.Action) {
+	switch a := a.(type) {
+	case tree.Start:
+		w.start(a)
+	case tree.Stop:
+		w.addressed("Stop", a.Ref)
+		if w.stopped[a.Ref] {
+			w.fail("%v is asked to stop twice", a.Ref)
+		}
+		w.stopped[a.Ref] = true
+	case tree.Kill:
+		w.addressed("Kill", a.Ref)
+	case tree.Signal:
+		w.addressed("Signal", a.Ref)
+	case tree.Reply:
+		if _, ok := w.open[a.ID]; !ok {
+			w.fail("call %d is answered, and nobody waits for it", a.ID)
+		}
+		delete(w.open, a.ID)
+	case tree.Halt:
+		w.halted = true
+		if len(w.asked)+len(w.live) > 0 {
+			w.fail("the tree halts and there are still %v and %v", w.asked, w.live)
+		}
+	}
+}
+
+// start checks that a new incarnation is new, and alone.
+func (w *Watch) start(a tree.Start) {
+	if a.Generation <= w.highest {
+		w.fail("%v is started after generation %d", a.Ref, w.highest)
+	}
+	w.highest = a.Generation
+	if g, ok := w.asked[a.ID]; ok {
+		w.fail("%v is started while the start of generation %d is not answered", a.Ref, g)
+	}
+	if g, ok := w.live[a.ID]; ok {
+		w.fail("%v is started while generation %d is alive", a.Ref, g)
+	}
+	if a.Spec == nil || a.Spec.ID != a.ID || a.Spec.Type != tree.Process {
+		w.fail("%v is started with the spec %v", a.Ref, a.Spec)
+	}
+	w.asked[a.ID] = a.Generation
+}
+
+// addressed checks that there is somebody to do it.
+func (w *Watch) addressed(what string, ref tree.Ref) {
+	if w.asked[ref.ID] != ref.Generation && w.live[ref.ID] != ref.Generation && !w.ended[ref] {
+		w.fail("%s for %v, which is not there", what, ref)
+	}
+}
+
+// look takes a snapshot of the tree as it is after the Step.
+func (w *Watch) look() {
+	w.before, w.nodes = w.nodes, map[string]known{}
+	w.take(w.world.Tree.Status(), "")
+	for name, k := range w.before {
+		if now, ok := w.nodes[name]; ok && now.Spec.Restart == tree.Temporary && k.Spec.Restart != tree.Temporary {
+			w.exempt(now.parent, name)
+		}
+	}
+}
+
+func (w *Watch) take(s tree.Status, parent string) {
+	if _, ok := w.nodes[s.Spec.ID]; ok {
+		w.fail("there are two nodes of the name %s", s.Spec.ID)
+	}
+	w.nodes[s.Spec.ID] = known{Status: s, parent: parent}
+	w.above[s.Spec.ID] = parent
+	for _, c := range s.Children {
+		w.take(c, s.Spec.ID)
+	}
+	children, _ := w.world.Tree.WhichChildren(s.Spec.ID)
+	for i, c := range children {
+		k := w.nodes[c.Spec.ID]
+		k.place = i + 1
+		w.nodes[c.Spec.ID] = k
+	}
+}
+
+// snapshot compares what the tree shows with what it was told.
+func (w *Watch) snapshot() {
+	var next tree.Time
+	for name, k := range w.nodes {
+		if k.Until > 0 && (next == 0 || k.Until < next) {
+			next = k.Until
+		}
+		if k.Spec.Type == tree.Process {
+			w.process(name, k)
+		}
+		if single, ok := w.world.Tree.Node(name); !ok || single.State != k.State || single.Generation != k.Generation {
+			w.fail("Node shows %s as %v %v, Status as %v", name, ok, single, k.Status)
+		}
+	}
+	due, ok := w.world.Tree.Deadline()
+	switch {
+	case w.halted && ok:
+		w.fail("a tree that has ended has a deadline")
+	case !w.halted && (due != next || ok != (next != 0)) && len(w.hidden()) == 0:
+		w.fail("the deadline is %d, and the first that the nodes show is %d", due, next)
+	case ok && due < w.world.Now:
+		w.fail("the deadline %d has passed at %d", due, w.world.Now)
+	}
+	for id := range w.hidden() {
+		if _, ok := w.world.Tree.Node(id); !ok {
+			w.fail("%s is there, and the tree does not know it", id)
+		}
+	}
+}
+
+// hidden are the processes that no list shows: a child that StartChild starts is
+// its supervisor's only when it has started.
+func (w *Watch) hidden() map[string]bool {
+	hidden := map[string]bool{}
+	for _, m := range []map[string]tree.Generation{w.asked, w.live} {
+		for id := range m {
+			if _, ok := w.nodes[id]; !ok {
+				hidden[id] = true
+			}
+		}
+	}
+	return hidden
+}
+
+// process checks one process's state against what the tree was told.
+func (w *Watch) process(name string, k known) {
+	asked, waits := w.asked[name]
+	live, runs := w.live[name]
+	switch k.State {
+	case tree.Up:
+		if !runs || live != k.Generation {
+			w.fail("%s is shown running, and generation %d is not", name, k.Generation)
+		}
+	case tree.Starting, tree.Stopping:
+		if !(waits && asked == k.Generation) && !(runs && live == k.Generation) {
+			w.fail("%s is shown %s, and there is nothing to wait for", name, k.State)
+		}
+	default:
+		if waits || runs {
+			w.fail("%s is shown %s, and is there", name, k.State)
+		}
+	}
+	if (k.PID != 0) != runs {
+		w.fail("%s has the pid %d, and it is %v that it runs", name, k.PID, runs)
+	}
+}
+
+// AtRest checks a tree that has nothing to wait for.
+func (w *Watch) AtRest() {
+	for id, r := range w.open {
+		w.fail("call %d, %#v, is never answered", id, r)
+	}
+	for name, k := range w.nodes {
+		switch k.State {
+		case tree.Starting, tree.Stopping, tree.Restarting, tree.BackingOff:
+			w.fail("%s is %s for ever", name, k.State)
+		}
+	}
+}

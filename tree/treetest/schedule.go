@@ -2,6 +2,7 @@ package treetest
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"coppice/tree"
 )
@@ -57,17 +58,18 @@ func front(jobs []job) []int {
 	return places
 }
 
-// forks says whether the reports of one Step tell of two supervisors that went
-// on side by side: one whose start is complete and finds something in its
-// queue, and its parent that goes on with the next child. Which of the two is
+// forks says whether the reports of one Step tell of two supervisors that go on
+// side by side: one whose start is complete and finds something in its queue, or
+// soon will, and its parent that goes on with the next child. Which of the two is
 // seen first is chance in OTP, and no schedule of jobs can show the other order
-// because both began in one Step.
+// because the parent goes on in the same Step.
 func (p *Play) forks(reports []tree.Report) bool {
 	for i, r := range reports {
 		if r.Kind != tree.StartDone || !p.isSupervisor(r.Node) {
 			continue
 		}
-		below, above := false, false
+		above := false
+		below := slices.ContainsFunc(p.jobs, func(j job) bool { return p.within(j.supervisor, r.Node) })
 		for _, next := range reports[i+1:] {
 			switch actor := p.actor(next); {
 			case actor == "":

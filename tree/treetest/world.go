@@ -18,6 +18,7 @@ type World struct {
 	// Watch finds what must not happen.
 	Watch *Watch
 
+	opts  tree.Options
 	calls uint64
 	pids  int
 }
@@ -41,8 +42,9 @@ func NewWorld(spec tree.ChildSpec, opts tree.Options) *World {
 		Tree:    tree.New(spec, opts),
 		Procs:   map[string]*Process{},
 		Replies: map[uint64]tree.Reply{},
+		opts:    opts,
 	}
-	w.Watch = newWatch(w, spec)
+	w.Watch = newWatch(w)
 	return w
 }
 

@@ -1,0 +1,191 @@
+package treetest
+
+import (
+	"slices"
+
+	"coppice/tree"
+)
+
+// incarnation is what one incarnation of a supervisor has done so far.
+type incarnation struct {
+	// restarts are the times of those it began by itself.
+	restarts []tree.Time
+	// sweeps are the steps it took, by the report that caused them.
+	sweeps map[uint64]*sweep
+	// begun counts the starts of temporary children that nobody asked for;
+	// exempt are children that became temporary only later.
+	begun  map[string]int
+	exempt map[string]bool
+}
+
+// sweep is the steps of one cause, in order.
+type sweep struct{ stops, starts []string }
+
+func (w *Watch) supervisor(name string) *incarnation {
+	s := w.supervisors[name]
+	if s == nil {
+		s = &incarnation{
+			sweeps: map[uint64]*sweep{}, begun: map[string]int{}, exempt: map[string]bool{},
+		}
+		w.supervisors[name] = s
+	}
+	return s
+}
+
+// exempt notes that a child has become temporary: a restart of it that goes on
+// is none of a temporary child.
+func (w *Watch) exempt(supervisor, child string) { w.supervisor(supervisor).exempt[child] = true }
+
+// supervise checks what a report says of the supervisor that did it. Of a node
+// that moved in this Step nobody knows which of the two did it.
+func (w *Watch) supervise(r tree.Report) {
+	parent := w.above[r.Node]
+	was, ok := w.before[r.Node]
+	checked := parent != "" && (!ok || was.parent == parent)
+	switch r.Kind {
+	case tree.StartBegun:
+		delete(w.supervisors, r.Node)
+		if checked {
+			w.begin(parent, r)
+			w.temporary(parent, r)
+			w.order(parent, r)
+		}
+	case tree.StopBegun:
+		w.abandon(r.Node)
+		byItself := w.because(r).Kind == tree.GaveUp || r.Child != ""
+		if checked && !byItself {
+			w.begin(parent, r)
+			w.order(parent, r)
+		}
+	case tree.StartDone, tree.StartFailure, tree.StopDone:
+		delete(w.inFlight, r.Node)
+	case tree.ChildAdded:
+		delete(w.supervisor(parent).begun, r.Node)
+	case tree.RestartBegun:
+		w.limit(parent)
+	}
+}
+
+// begin checks that a supervisor does one thing at a time.
+func (w *Watch) begin(supervisor string, r tree.Report) {
+	w.inFlight[r.Node] = supervisor
+	for other, s := range w.inFlight {
+		if s == supervisor && other != r.Node && !w.together(supervisor) {
+			w.fail("%s is in the middle of %s and of %s at once", supervisor, other, r.Node)
+		}
+	}
+}
+
+// abandon forgets the step that a supervisor was in the middle of, because it
+// ends: what it was starting is stopped when its turn comes, after those behind.
+func (w *Watch) abandon(supervisor string) {
+	for child, s := range w.inFlight {
+		if s == supervisor {
+			delete(w.inFlight, child)
+		}
+	}
+}
+
+// together says whether a supervisor may stop its children all at once: it has
+// no order among them, or it is being killed.
+func (w *Watch) together(supervisor string) bool {
+	if w.killed {
+		return true
+	}
+	k := w.nodes[supervisor]
+	if k.Spec == nil || k.Spec.Flags.Strategy == tree.SimpleOneForOne {
+		return true
+	}
+	for ; k.Spec != nil && k.parent != ""; k = w.nodes[k.parent] {
+		if k.Spec.Shutdown != (tree.Shutdown{Timeout: tree.Infinity}) {
+			return true
+		}
+	}
+	return false
+}
+
+// order checks that the steps of one cause are stops from right to left, then
+// starts from left to right. What an operator asked for has an order of its own.
+func (w *Watch) order(supervisor string, r tree.Report) {
+	if r.Because == 0 || w.because(r).Kind == tree.ReqMade || w.together(supervisor) {
+		return
+	}
+	sweeps := w.supervisor(supervisor).sweeps
+	s := sweeps[r.Because]
+	if s == nil {
+		s = &sweep{}
+		sweeps[r.Because] = s
+	}
+	if r.Kind == tree.StartBegun {
+		w.after(supervisor, r.Node, s.starts)
+		s.starts = append(s.starts, r.Node)
+		return
+	}
+	if len(s.starts) > 0 {
+		w.fail("%s stops %s after it has started %v, for one cause", supervisor, r.Node, s.starts)
+	}
+	for _, later := range s.stops {
+		w.after(supervisor, later, []string{r.Node})
+	}
+	s.stops = append(s.stops, r.Node)
+}
+
+// after checks that name stands behind all of others that still have a place,
+// or did when the Step began: a change may have come after it.
+func (w *Watch) after(supervisor, name string, others []string) {
+	for _, other := range others {
+		if misplaced(w.nodes, other, name) && !misplaced(w.before, name, other) {
+			w.fail("%s goes from %s to %s, which is the wrong way", supervisor, other, name)
+		}
+	}
+}
+
+// misplaced says whether both have a place, and first is not before second.
+func misplaced(nodes map[string]known, first, second string) bool {
+	a, b := nodes[first], nodes[second]
+	return a.place != 0 && b.place != 0 && a.place >= b.place
+}
+
+// temporary checks that a supervisor starts a temporary child once at most.
+func (w *Watch) temporary(supervisor string, r tree.Report) {
+	k, ok := w.nodes[r.Node]
+	if !ok || k.Spec.Restart != tree.Temporary || w.because(r).Kind == tree.ReqMade {
+		return
+	}
+	s := w.supervisor(supervisor)
+	s.begun[r.Node]++
+	if s.begun[r.Node] > 1 && !s.exempt[r.Node] {
+		w.fail("%s starts its temporary child %s again", supervisor, r.Node)
+	}
+}
+
+// limit checks that a supervisor has not restarted more than it may, by the
+// flags that it had before the Step or has after it. Without a limit it counts
+// nothing, and what has left the window once does not come back when a change
+// makes the window longer.
+func (w *Watch) limit(supervisor string) {
+	s := w.supervisor(supervisor)
+	was, is := w.flags(w.before, supervisor), w.flags(w.nodes, supervisor)
+	s.restarts = slices.DeleteFunc(append(s.restarts, w.world.Now), func(at tree.Time) bool {
+		return is.Intensity < 0 || !w.world.within(at, is.Period) || !w.world.within(at, was.Period)
+	})
+	if n := len(s.restarts); n > max(is.Intensity, was.Intensity) && is.Intensity >= 0 && was.Intensity >= 0 {
+		w.fail("%s has begun too many restarts for %+v: at %v", supervisor, is, s.restarts)
+	}
+}
+
+// flags are those of a supervisor; unlimited if there is none.
+func (w *Watch) flags(nodes map[string]known, supervisor string) tree.Flags {
+	if k := nodes[supervisor]; k.Spec != nil {
+		return k.Spec.Flags
+	}
+	return tree.Flags{Intensity: -1, Period: 1 << 60}
+}
+
+// within says whether a restart counts. OTP counts whole seconds.
+func (w *World) within(at, period tree.Time) bool {
+	if w.opts.OTP {
+		return at/tree.Second >= w.Now/tree.Second-period/tree.Second
+	}
+	return at >= w.Now-period
+}
