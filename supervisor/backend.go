@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"coppice/configs"
 	"coppice/ipc"
 	"coppice/supervisor/logs"
 	"coppice/supervisor/process"
@@ -222,7 +223,10 @@ func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 		for _, c := range s.Children {
 			n.Children = append(n.Children, r.view(c, pids))
 		}
-	} else if s.PID != 0 {
+		return n
+	}
+	n.Ready = string(s.Spec.Start.(*configs.Process).Ready.Kind)
+	if s.PID != 0 {
 		pids[n.Name] = s.PID
 	}
 	return n

@@ -15,7 +15,6 @@ import (
 
 	"coppice/configs"
 	"coppice/ipc"
-	"coppice/supervisor/process"
 	"coppice/supervisor/watch"
 	"coppice/tree"
 )
@@ -38,7 +37,7 @@ func (r *runtime) Reload(ctx context.Context, req ipc.ReloadRequest) (*ipc.Reloa
 		}
 		return nil, &ipc.Error{Code: ipc.CodeBadTree, Title: err.Error(), Faults: err.Error()}
 	}
-	if err := process.CheckDescriptors(processes(config), perChild); err != nil {
+	if err := checkDescriptors(config); err != nil {
 		return nil, refused("%v", err)
 	}
 	if req.DryRun {

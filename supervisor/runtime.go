@@ -56,10 +56,6 @@ type Options struct {
 	Started func(error)
 }
 
-// perChild are the descriptors that a child costs the daemon: those of its log
-// and, where it says itself that it is ready, a socket.
-const perChild = logs.PerChild + 1
-
 // runtime is the daemon. The fields of the first group never change; those of
 // the second belong to the loop.
 type runtime struct {
@@ -135,7 +131,7 @@ func Run(opts Options) (int, error) {
 }
 
 func newRuntime(opts Options) (*runtime, error) {
-	if err := process.CheckDescriptors(processes(opts.Config), perChild); err != nil {
+	if err := checkDescriptors(opts.Config); err != nil {
 		return nil, err
 	}
 	for _, dir := range []string{opts.Folders.Record, opts.Folders.Logs} {
@@ -297,8 +293,17 @@ func eachProcess(s *tree.ChildSpec, visit func(*tree.ChildSpec)) {
 	}
 }
 
-func processes(c *configs.Config) int {
-	n := 0
-	eachProcess(&c.Spec, func(*tree.ChildSpec) { n++ })
-	return n
+// checkDescriptors refuses a tree whose children cost more descriptors than the
+// daemon may have: those of their logs and, where a child says itself that it is
+// ready, a socket.
+func checkDescriptors(c *configs.Config) error {
+	children, descriptors := 0, logs.Fixed
+	eachProcess(&c.Spec, func(s *tree.ChildSpec) {
+		children++
+		descriptors += logs.PerChild
+		if s.Start.(*configs.Process).Ready.Kind == configs.ReadyNotify {
+			descriptors++
+		}
+	})
+	return process.CheckDescriptors(children, descriptors)
 }

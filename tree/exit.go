@@ -78,19 +78,20 @@ func (t *Tree) childEnded(s, c *node) {
 		t.forget(s, c)
 	}
 	if end.gaveUp {
-		t.fail(c)
+		t.fail(c, c.cause)
 	}
 	t.autoShutdown(s, c)
 }
 
-// fail shows a supervisor that gave up, and what it had below it, as failed.
-func (t *Tree) fail(n *node) {
-	t.become(n, Failed, n.cause)
+// fail shows a supervisor that gave up, and what it had below it, as failed. The
+// giving up is the cause of all of it.
+func (t *Tree) fail(n *node, cause uint64) {
+	t.become(n, Failed, cause)
 	for _, c := range n.children {
-		t.fail(c)
+		t.fail(c, cause)
 	}
 	for _, c := range n.forgotten {
-		t.fail(c)
+		t.fail(c, cause)
 	}
 }
 

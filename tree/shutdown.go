@@ -166,7 +166,7 @@ func (t *Tree) haltFor(root *node, op *operation) {
 		h = Halt{Reason: HaltShutdown}
 	case op.reason == endGaveUp:
 		h.Reason = HaltGaveUp
-		t.fail(root)
+		t.fail(root, root.cause)
 	case op.reason == endAuto:
 		h.Reason = HaltAutoShutdown
 	}

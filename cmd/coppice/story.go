@@ -41,7 +41,15 @@ func why(name string, t *ipc.Tree, events []ipc.Event, now time.Time) (account, 
 		if at < 0 {
 			return a, false
 		}
+		// The end of a child over which its supervisor gave up is not the end of
+		// the story.
+		if end := lastIndex(events, func(e ipc.Event) bool {
+			return e.Kind == string(tree.GaveUp) && e.Because == events[at].Seq
+		}); end > at {
+			at = end
+		}
 		last := events[at]
+		last.Node = name
 		a.State, a.Since = stateAfter(last.Kind), last.Time
 		chain, s.torn = causes(events, at)
 		a.Text = s.openingOfLast(last, a.State) + s.tell(chain) + adviceWithoutDaemon(a.State, chain)

@@ -19,7 +19,7 @@ func TestCheckDescriptors(t *testing.T) {
 	if err := process.CheckDescriptors(0, 3); err != nil {
 		t.Error(err)
 	}
-	err := process.CheckDescriptors(5000, 2)
+	err := process.CheckDescriptors(5000, 10000)
 	want := "cannot hold 5000 children: they need 10064 descriptors, the limit is 64 " +
 		"(raise it by ulimit -Hn 10064, or LimitNOFILE=10064 in systemd)"
 	if fmt.Sprint(err) != want {
