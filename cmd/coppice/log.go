@@ -41,8 +41,10 @@ type fieldless struct {
 	prefix string
 }
 
+// With implements zapcore.Core.
 func (f fieldless) With([]zapcore.Field) zapcore.Core { return f }
 
+// Check implements zapcore.Core.
 func (f fieldless) Check(e zapcore.Entry, c *zapcore.CheckedEntry) *zapcore.CheckedEntry {
 	if f.Enabled(e.Level) {
 		return c.AddCore(e, f)

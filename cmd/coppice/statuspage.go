@@ -67,18 +67,25 @@ func (p page) statusOf(nodes []ipc.Node) string {
 
 // headline says how the tree is, and what needs a person.
 func (p page) headline(t *ipc.Tree) string {
-	running, processes := 0, 0
+	running, finished, processes := 0, 0, 0
 	eachNode(&t.Root, func(n *ipc.Node) {
-		if n.Kind == "process" {
-			processes++
-			if n.State == string(tree.Up) {
-				running++
-			}
+		if n.Kind != "process" {
+			return
+		}
+		processes++
+		switch tree.State(n.State) {
+		case tree.Up:
+			running++
+		case tree.Finished:
+			finished++
 		}
 	})
 	troubled, moving := remarkable(nil, nil, &t.Root)
-	text := fmt.Sprintf("%s: %d of %d running, up %s, daemon pid %d",
-		p.brush.paint(bold, safe(t.Name)), running, processes, ago(p.now, t.Daemon.StartedAt), t.Daemon.PID)
+	text := fmt.Sprintf("%s: %d of %d running, ", p.brush.paint(bold, safe(t.Name)), running, processes)
+	if finished > 0 {
+		text += fmt.Sprintf("%d finished, ", finished)
+	}
+	text += fmt.Sprintf("up %s, daemon pid %d", ago(p.now, t.Daemon.StartedAt), t.Daemon.PID)
 	if t.Daemon.Stopping {
 		text += "\n" + p.brush.paint(yellow, "being stopped")
 	}

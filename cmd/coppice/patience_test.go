@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"coppice/ipc"
+)
+
+func TestPatientlySaysWhatItWaitsForAfterASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		a := &app{world: world{err: &said}}
+		wanted := errors.New("refused")
+		err := a.patiently(func() error {
+			time.Sleep(999 * time.Millisecond)
+			return wanted
+		}, func() string { return "too early" })
+		if err != wanted || said.Len() != 0 {
+			t.Errorf("got %v, said %q", err, said.String())
+		}
+		err = a.patiently(func() error {
+			time.Sleep(time.Hour)
+			return nil
+		}, func() string { return "db is stopping since 2s" })
+		if err != nil || said.String() != "coppice: db is stopping since 2s; waiting\n" {
+			t.Errorf("got %v, said %q", err, said.String())
+		}
+	})
+}
+
+func TestBusyWithNamesWhatIsLowest(t *testing.T) {
+	slow := func(name string) ipc.Node {
+		return ipc.Node{Name: name, Kind: "process", State: "stopping", Since: before(3 * time.Second), Until: after(2 * time.Second)}
+	}
+	tree := &ipc.Tree{Root: ipc.Node{Name: "root", State: "starting", Since: before(time.Minute), Children: []ipc.Node{
+		{Name: "db", State: "running"},
+		{Name: "api", State: "starting", Since: before(2 * time.Second), Until: after(58 * time.Second)},
+	}}}
+	for want, children := range map[string][]ipc.Node{
+		"api is starting since 2s and gives up in 58s": tree.Root.Children,
+		"root is starting since 1m":                    tree.Root.Children[:1],
+		"a is stopping since 3s and is killed in 2s, b is stopping since 3s and is killed in 2s, c is stopping since 3s and is killed in 2s, 1 more": {slow("a"), slow("b"), slow("c"), slow("d")},
+	} {
+		tree.Root.Children = children
+		if got := busyWith(tree, noon); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
