@@ -101,9 +101,10 @@ func (r *record) lastOfOlder() (uint64, error) {
 	return last, err
 }
 
-// scanRecord finds the end of the last whole line, and its seq.
+// scanRecord finds the end of the last whole line, and the last seq. Only the
+// numbers are looked at: a long record must not hold up the start.
 func scanRecord(f io.Reader) (good int64, last uint64, err error) {
-	in := bufio.NewReaderSize(f, 1<<20)
+	in := bufio.NewReaderSize(f, eventBytesMax)
 	for {
 		line, err := in.ReadSlice('\n')
 		if err == io.EOF {
@@ -113,11 +114,25 @@ func scanRecord(f io.Reader) (good int64, last uint64, err error) {
 			return 0, 0, err
 		}
 		good += int64(len(line))
-		var e ipc.Event
-		if json.Unmarshal(line, &e) == nil {
-			last = e.Seq
-		}
+		last = max(last, seqOf(line))
 	}
+}
+
+// seqOf reads the seq of a line of the record, which begins with it; 0 when the
+// line is none of ours.
+func seqOf(line []byte) uint64 {
+	digits, ok := bytes.CutPrefix(line, []byte(`{"seq":`))
+	if !ok {
+		return 0
+	}
+	var seq uint64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return seq
+		}
+		seq = seq*10 + uint64(c-'0')
+	}
+	return 0
 }
 
 // append writes events to the file in one piece and hands them to the
@@ -165,8 +180,16 @@ func (r *record) write(lines []byte) error {
 			return err
 		}
 	}
-	n, err := r.file.Write(lines)
-	r.size += int64(n)
+	if _, err := r.file.Write(lines); err != nil {
+		// What came of it would run into the next line.
+		return errors.Join(err, r.file.Truncate(r.size), r.rewind())
+	}
+	r.size += int64(len(lines))
+	return nil
+}
+
+func (r *record) rewind() error {
+	_, err := r.file.Seek(r.size, io.SeekStart)
 	return err
 }
 

@@ -124,10 +124,14 @@ func Run(opts Options) (int, error) {
 	r.end()
 	r.record.end()
 
-	// Who waits for the end is answered before the socket goes away.
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	// Who waits for the end is answered before the socket goes away; who does
+	// not read its answer is not waited for long.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	return r.verdict(errors.Join(server.Shutdown(ctx), <-serving))
+	if err := errors.Join(server.Shutdown(ctx), <-serving); err != nil {
+		r.log.Warn("cannot end all connections in order", zap.Error(err))
+	}
+	return r.verdict()
 }
 
 func newRuntime(opts Options) (*runtime, error) {
@@ -236,18 +240,18 @@ func (r *runtime) close() {
 }
 
 // verdict is the exit code of a tree that has ended, and why it did.
-func (r *runtime) verdict(err error) (int, error) {
+func (r *runtime) verdict() (int, error) {
 	h := r.halted
 	switch h.Reason {
 	case tree.HaltShutdown:
-		return 0, err
+		return 0, nil
 	case tree.HaltGaveUp:
 		return 1, fmt.Errorf("%s gave up: %s needed more than %d restarts in %s%s",
 			r.config.Spec.ID, h.Child, h.Limit.Intensity, span(h.Limit.Period), lastWords(h))
 	case tree.HaltStartFailed:
 		return 1, fmt.Errorf("cannot start the tree: %s", h.Cause)
 	}
-	return exitCode(h.Exit), err
+	return exitCode(h.Exit), nil
 }
 
 // lastWords names the process whose end was the last straw.
