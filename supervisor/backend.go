@@ -21,6 +21,9 @@ import (
 // errEnded is the answer to who asks a daemon that has nothing left to run.
 var errEnded = &ipc.Error{Code: ipc.CodeRefused, Title: "the tree has ended, and its daemon with it"}
 
+// errNotSplit is the answer to who wants one of two outputs where there is one.
+var errNotSplit = &ipc.Error{Code: ipc.CodeRefused, Title: "standard output and standard error share one log here; leave --stderr out"}
+
 // ask has f called by the loop and waits until it was.
 func (r *runtime) ask(ctx context.Context, f func()) error {
 	heard := make(chan struct{})
@@ -176,18 +179,21 @@ func (r *runtime) Logs(ctx context.Context, q ipc.LogQuery, emit func(ipc.LogLin
 	if err = errors.Join(err, missing); err != nil {
 		return err
 	}
+	if q.Stderr {
+		return errNotSplit
+	}
 	if !q.Follow {
 		return ReadLogs(r.opts.Folders.Logs, q, emit)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(r.ended, cancel)() // a stream does not outlive the tree
 	return r.store.Follow(ctx, logQuery(q), func(l logs.Line) error { return emit(logLine(l)) })
 }
 
 // ReadLogs reads the captured output in a folder when no daemon runs; it does
 // not follow.
 func ReadLogs(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
+	if q.Stderr {
+		return errNotSplit
+	}
 	return logs.Read(dir, logQuery(q), func(l logs.Line) error { return emit(logLine(l)) })
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -59,17 +60,18 @@ type Options struct {
 // runtime is the daemon. The fields of the first group never change; those of
 // the second belong to the loop.
 type runtime struct {
-	opts      Options
-	log       *zap.Logger
-	origin    time.Time // of tree.Time
-	startedAt time.Time
-	reaper    *process.Reaper
-	store     *logs.Store
-	tcp       *probe.TCP
-	notify    *probe.Notify
-	watcher   *watch.Watcher
-	record    *record
-	meter     usage.Meter
+	opts       Options
+	log        *zap.Logger
+	origin     time.Time // of tree.Time
+	startedAt  time.Time
+	reaper     *process.Reaper
+	store      *logs.Store
+	closeStore func()
+	tcp        *probe.TCP
+	notify     *probe.Notify
+	watcher    *watch.Watcher
+	record     *record
+	meter      usage.Meter
 
 	facts   chan []process.Fact
 	ready   chan tree.Ref
@@ -123,6 +125,7 @@ func Run(opts Options) (int, error) {
 	r.loop()
 	r.end()
 	r.record.end()
+	r.closeStore() // whoever follows is shown what is left
 
 	// Who waits for the end is answered before the socket goes away; who does
 	// not read its answer is not waited for long.
@@ -180,6 +183,7 @@ func (r *runtime) open() error {
 	if r.store, err = logs.Open(r.opts.Folders.Logs, r.echo()); err != nil {
 		return err
 	}
+	r.closeStore = sync.OnceFunc(r.store.Close)
 	r.store.OnTrouble(func(name string, err error) {
 		r.log.Warn("cannot capture all output", zap.String("node", name), zap.Error(err))
 	})
@@ -232,7 +236,7 @@ func (r *runtime) close() {
 		r.reaper.Close()
 	}
 	if r.store != nil {
-		r.store.Close()
+		r.closeStore()
 	}
 	if r.record != nil {
 		r.record.close()

@@ -11,13 +11,28 @@ import (
 	"coppice/tree"
 )
 
-// catchSignals takes over the signals that mean something to a daemon. SIGPIPE
-// is caught so that a terminal that has gone away does not end the daemon;
-// signal.Ignore would be inherited by the children.
+// catchSignals takes over the signals that mean something to a daemon, and those
+// that somebody may send and that would end it: a broken pipe (a terminal that
+// has gone away), timers, the signals of faults, real-time signals. A fault of
+// our own still ends it. signal.Ignore would be inherited by the children. The
+// signals of job control keep their meaning.
 func (r *runtime) catchSignals() {
 	signal.Notify(r.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	nobody := make(chan os.Signal, 1)
+	signal.Notify(nobody, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
+		syscall.SIGVTALRM, syscall.SIGPROF, syscall.SIGIO, syscall.SIGPWR, syscall.SIGXCPU, syscall.SIGXFSZ,
+		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV,
+		syscall.SIGSTKFLT, syscall.SIGSYS)
+	for sig := realTimeMin; sig <= realTimeMax; sig++ {
+		signal.Notify(nobody, sig)
+	}
 }
+
+// The real-time signals that programs may use (signal(7)).
+const (
+	realTimeMin = syscall.Signal(34)
+	realTimeMax = syscall.Signal(64)
+)
 
 // signalled obeys a signal: SIGTERM, SIGINT and SIGQUIT stop the tree in order,
 // a second SIGINT kills it, SIGHUP reloads or, in the foreground, stops.

@@ -38,7 +38,7 @@ func (t *Tree) processExited(e Exited) {
 	switch {
 	case n.state == Stopping && n.overdue:
 		n.overdue = false
-		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: "not ready within its start timeout"})
+		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: "not ready within its start timeout of " + n.spec.StartTimeout.String()})
 	case n.state == Stopping:
 		t.processStopped(n, &exit)
 	case n.state == Starting && n.spec.Ready == AtExit && n.spec.Success.accepts(exit):

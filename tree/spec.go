@@ -1,10 +1,20 @@
 package tree
 
+import "strconv"
+
 // Time is a point or a span of monotonic time in nanoseconds. The core has no
 // clock: every Step is told what time it is, and asks through Deadline when it
 // wants to be told again. Only differences have a meaning, so any monotonic
 // origin serves (the runtime uses CLOCK_MONOTONIC, as Erlang does on Linux).
 type Time int64
+
+// String is a span in seconds: "1.5s".
+func (t Time) String() string {
+	if t == Infinity {
+		return "infinity"
+	}
+	return strconv.FormatFloat(float64(t)/float64(Second), 'f', -1, 64) + "s"
+}
 
 // Infinity as a Timeout or StartTimeout never passes.
 const Infinity Time = -1

@@ -138,7 +138,7 @@ func (t *Tree) startFailed(n *node, by blame, r Report) {
 // startOverdue stops a process that did not become ready in time. Its start has
 // failed when it is gone.
 func (t *Tree) startOverdue(n *node) {
-	seq := t.report(Report{Kind: StopBegun, Node: n.id(), PID: n.pid, Because: n.cause, Cause: "its start timeout has passed"})
+	seq := t.report(Report{Kind: StopBegun, Node: n.id(), PID: n.pid, Because: n.cause, Cause: "its start timeout of " + n.spec.StartTimeout.String() + " has passed"})
 	t.become(n, Stopping, seq)
 	n.overdue = true
 	t.requestStop(n, false)

@@ -1,0 +1,374 @@
+package tree_test
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"coppice/tree"
+	"coppice/tree/treetest"
+)
+
+// TestProperties throws random events at random trees. treetest.Watch looks at
+// every Step; at the end everything that is asked for is done, and the tree must
+// come to rest, then end when it is asked to, and do it all again alike.
+func TestProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newChaos(t, tree.Options{OTP: rapid.Float64Range(0, 1).Draw(t, "otp") < 0.2})
+		for range rapid.IntRange(5, 80).Draw(t, "steps") {
+			c.happen()
+		}
+		c.comeToRest()
+		if c.world.Halt == nil {
+			c.end()
+		}
+		c.again()
+	})
+}
+
+// chaos is a world in which everything may happen, in any order.
+type chaos struct {
+	*rapid.T
+	world *treetest.World
+	opts  tree.Options
+	specs *specs
+	spec  tree.ChildSpec // as last applied
+	// applies tells a run with Apply from one with ChangeSupervisor.
+	applies bool
+	log     []told
+}
+
+// told is one Step: what the tree heard, and what it answered.
+type told struct {
+	now    tree.Time
+	events []tree.Event
+	out    tree.Output
+}
+
+func newChaos(t *rapid.T, opts tree.Options) *chaos {
+	s := &specs{T: t}
+	c := &chaos{T: t, opts: opts, specs: s, spec: s.root(), applies: rapid.Bool().Draw(t, "applies")}
+	if faults := tree.Check(c.spec); len(faults) > 0 {
+		t.Fatalf("the generator made a spec with %v", faults)
+	}
+	c.world = treetest.NewWorld(clone(c.spec), opts)
+	c.step(tree.Boot{})
+	return c
+}
+
+// step keeps copies of the events: a spec belongs to the tree once it is told.
+func (c *chaos) step(events ...tree.Event) {
+	kept := make([]tree.Event, len(events))
+	for i, e := range events {
+		kept[i] = cloneEvent(e)
+	}
+	c.log = append(c.log, told{now: c.world.Now, events: kept, out: c.world.Step(events...)})
+	c.check()
+}
+
+// check fails with what the tree was told lately.
+func (c *chaos) check() {
+	err := c.world.Watch.Err()
+	if err == nil {
+		return
+	}
+	text := "\n" + outline(c.specs.first)
+	for _, s := range c.log[max(0, len(c.log)-20):] {
+		text += fmt.Sprintf("\nat %d:", s.now)
+		for _, e := range s.events {
+			text += fmt.Sprintf(" %T%+v", e, brief(e))
+		}
+	}
+	c.Fatalf("%v\nwhat it was told:%s", err, text)
+}
+
+// happen makes one to three things happen at once.
+func (c *chaos) happen() {
+	var events []tree.Event
+	for range 1 + rapid.IntRange(0, 5).Draw(c.T, "more")/4 {
+		if e := c.event(); e != nil {
+			events = append(events, e)
+		}
+	}
+	c.step(events...)
+}
+
+func (c *chaos) event() tree.Event {
+	switch n := rapid.IntRange(0, 99).Draw(c.T, "what"); {
+	case n < 35:
+		return c.answer()
+	case n < 50:
+		return c.exit()
+	case n < 60:
+		return c.notice()
+	case n < 68:
+		c.pass()
+		return tree.Tick{}
+	case n < 76:
+		return c.odd()
+	case n < 77:
+		return c.call(tree.ShutdownTree{Kill: rapid.Bool().Draw(c.T, "kill"), By: "down"})
+	}
+	return c.call(c.request())
+}
+
+func (c *chaos) call(r tree.Request) tree.Event {
+	called, _ := c.world.Call(r)
+	return called
+}
+
+// procs are the latest incarnations that fit, by name.
+func (c *chaos) procs(fit func(*treetest.Process) bool) []*treetest.Process {
+	var list []*treetest.Process
+	for _, p := range c.world.Procs {
+		if fit(p) {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b *treetest.Process) int { return int(a.Generation) - int(b.Generation) })
+	return list
+}
+
+func pending(p *treetest.Process) bool { return !p.Answered }
+func alive(p *treetest.Process) bool   { return p.Alive }
+func asked(p *treetest.Process) bool   { return p.Alive && (p.Stopping || p.Killing) }
+
+// pick is one of list; nil if there is none.
+func pick[T any](t *rapid.T, list []T) (x T, ok bool) {
+	if len(list) == 0 {
+		return x, false
+	}
+	return rapid.SampledFrom(list).Draw(t, "one"), true
+}
+
+// answer does one thing that the tree asked for.
+func (c *chaos) answer() tree.Event {
+	if p, ok := pick(c.T, c.procs(pending)); ok {
+		switch rapid.IntRange(0, 7).Draw(c.T, "start") {
+		case 0:
+			p.Answered = true
+			return tree.StartFailed{Ref: p.Ref, Cause: "no such file"}
+		case 1:
+			p.Answered = true
+			return tree.StartIgnored{Ref: p.Ref}
+		}
+		return c.world.Begin(p)
+	}
+	if p, ok := pick(c.T, c.procs(asked)); ok {
+		return c.world.End(p, tree.Exit{Signal: "SIGTERM"})
+	}
+	return nil
+}
+
+func (c *chaos) exit() tree.Event {
+	if p, ok := pick(c.T, c.procs(alive)); ok {
+		ends := []tree.Exit{{}, {Code: 1}, {Code: 3}, {Signal: "SIGKILL"}, {Signal: "SIGTERM"}}
+		return c.world.End(p, rapid.SampledFrom(ends).Draw(c.T, "exit"))
+	}
+	return nil
+}
+
+func (c *chaos) notice() tree.Event {
+	if p, ok := pick(c.T, c.procs(alive)); ok {
+		return tree.Ready{Ref: p.Ref}
+	}
+	return nil
+}
+
+// pass lets time pass: to the deadline, or anywhere.
+func (c *chaos) pass() {
+	due, ok := c.world.Tree.Deadline()
+	if ok && rapid.Bool().Draw(c.T, "due") {
+		c.world.Now = max(c.world.Now, due)
+		return
+	}
+	c.world.Now += tree.Time(rapid.Int64Range(0, int64(3*tree.Second)).Draw(c.T, "span"))
+}
+
+// odd is news that cannot be: late, early, twice, or of nobody.
+func (c *chaos) odd() tree.Event {
+	ref := tree.Ref{ID: "nobody", Generation: 1}
+	if p, ok := pick(c.T, c.procs(func(p *treetest.Process) bool { return p.Answered })); ok {
+		ref = p.Ref
+		if p.Alive || rapid.Bool().Draw(c.T, "other") {
+			ref.Generation += tree.Generation(rapid.SampledFrom([]int{-1, 1000}).Draw(c.T, "shift"))
+		}
+	}
+	return rapid.SampledFrom([]tree.Event{
+		tree.Started{Ref: ref, PID: 7}, tree.StartFailed{Ref: ref}, tree.StartIgnored{Ref: ref},
+		tree.Ready{Ref: ref}, tree.Exited{Ref: ref}, tree.Tick{}, tree.Boot{},
+		tree.Exited{Ref: tree.Ref{ID: c.spec.ID, Generation: 1}},
+	}).Draw(c.T, "odd")
+}
+
+// restMax is more Steps than any tree of these needs.
+const restMax = 3000
+
+// comeToRest does all that the tree asks for until it asks for nothing more. A
+// process that is ready by its end may be restarted for ever where no limit can
+// be exceeded.
+func (c *chaos) comeToRest() {
+	for range restMax {
+		if e := c.oblige(); e != nil {
+			c.step(e)
+			continue
+		}
+		due, ok := c.world.Tree.Deadline()
+		if !ok {
+			c.world.Watch.AtRest()
+			c.check()
+			return
+		}
+		c.world.Now = max(c.world.Now, due)
+		c.step(tree.Tick{})
+	}
+	if !c.specs.restless {
+		c.Fatalf("the tree does not come to rest: %+v", c.world.Tree.Status())
+	}
+}
+
+// oblige does the next thing, well.
+func (c *chaos) oblige() tree.Event {
+	if list := c.procs(pending); len(list) > 0 {
+		return c.world.Begin(list[0])
+	}
+	if list := c.procs(asked); len(list) > 0 {
+		return c.world.End(list[0], tree.Exit{Signal: "SIGTERM"})
+	}
+	for _, p := range c.procs(alive) {
+		n, ok := c.world.Tree.Node(p.ID)
+		switch {
+		case !ok || n.State != tree.Starting:
+		case p.Spec.Ready == tree.AtNotice:
+			return tree.Ready{Ref: p.Ref}
+		default:
+			return c.world.End(p, tree.Exit{})
+		}
+	}
+	return nil
+}
+
+// end asks the tree to end, which it must.
+func (c *chaos) end() {
+	c.step(c.call(tree.ShutdownTree{By: "down"}))
+	c.comeToRest()
+	if c.world.Halt == nil || c.world.Halt.Reason != tree.HaltShutdown {
+		c.Fatalf("after a shutdown the tree has ended with %+v", c.world.Halt)
+	}
+	c.step(c.call(tree.RestartChild{ID: "p1"}))
+	c.world.Watch.AtRest()
+	c.check()
+}
+
+// again tells a new tree the same, and wants the same answers.
+func (c *chaos) again() {
+	other := tree.New(clone(c.specs.first), c.opts)
+	for _, s := range c.log {
+		if out := other.Step(s.now, s.events...); !reflect.DeepEqual(out, s.out) {
+			c.Fatalf("told %v at %d again, the tree answers otherwise:\n%s", s.events, s.now, cmp.Diff(s.out, out))
+		}
+	}
+}
+
+// request is one of all that an operator may ask, of any name.
+func (c *chaos) request() tree.Request {
+	id := c.name()
+	supervisor := rapid.SampledFrom([]string{"", "", c.parentOf(id), "nobody"}).Draw(c.T, "supervisor")
+	switch rapid.IntRange(0, 11).Draw(c.T, "request") {
+	case 0, 1:
+		var gen tree.Generation
+		if n, ok := c.world.Tree.Node(id); ok && rapid.IntRange(0, 3).Draw(c.T, "gen") == 0 {
+			gen = n.Generation
+		}
+		return tree.TerminateChild{Supervisor: supervisor, ID: id, Generation: gen}
+	case 2, 3:
+		return tree.RestartChild{Supervisor: supervisor, ID: id}
+	case 4, 5:
+		return tree.CycleChild{ID: id}
+	case 6:
+		return tree.DeleteChild{Supervisor: supervisor, ID: id}
+	case 7:
+		return tree.SignalChild{ID: id, Signal: "SIGHUP"}
+	case 8, 9:
+		return c.startChild()
+	}
+	if !c.applies {
+		return c.change()
+	}
+	c.spec = c.specs.variant(c.spec)
+	return tree.Apply{Spec: clone(c.spec)}
+}
+
+// name is that of a node, or one that may have been or may come.
+func (c *chaos) name() string {
+	var names []string
+	c.walk(func(s, _ tree.Status) { names = append(names, s.Spec.ID) })
+	names = append(names, "nobody", "x1", "x2", "p1", "s1")
+	return rapid.SampledFrom(names).Draw(c.T, "name")
+}
+
+// walk visits every node with its supervisor.
+func (c *chaos) walk(visit func(s, above tree.Status)) {
+	var down func(s, above tree.Status)
+	down = func(s, above tree.Status) {
+		visit(s, above)
+		for _, child := range s.Children {
+			down(child, s)
+		}
+	}
+	root := c.world.Tree.Status()
+	down(root, tree.Status{Spec: &tree.ChildSpec{}})
+}
+
+func (c *chaos) parentOf(id string) (parent string) {
+	c.walk(func(s, above tree.Status) {
+		if s.Spec.ID == id {
+			parent = above.Spec.ID
+		}
+	})
+	return parent
+}
+
+func (c *chaos) supervisors() []tree.Status {
+	var list []tree.Status
+	c.walk(func(s, _ tree.Status) {
+		if s.Spec.Type == tree.Supervisor {
+			list = append(list, s)
+		}
+	})
+	return list
+}
+
+// startChild adds a child, to the root also one that an Apply may know as well.
+func (c *chaos) startChild() tree.Request {
+	if rapid.IntRange(0, 4).Draw(c.T, "y") == 0 {
+		return tree.StartChild{Supervisor: "root", Spec: c.specs.process("y1", c.world.Tree.Status().Spec.Flags)}
+	}
+	s := rapid.SampledFrom(c.supervisors()).Draw(c.T, "under")
+	spec := c.specs.process(fmt.Sprintf("x%d", rapid.IntRange(1, 4).Draw(c.T, "x")), s.Spec.Flags)
+	return tree.StartChild{Supervisor: s.Spec.ID, Spec: spec}
+}
+
+// change gives a supervisor other flags, and its children in another order.
+func (c *chaos) change() tree.Request {
+	s := rapid.SampledFrom(c.supervisors()).Draw(c.T, "changed")
+	r := tree.ChangeSupervisor{ID: s.Spec.ID, Flags: c.specs.flags()}
+	if s.Spec.Flags.Strategy == tree.SimpleOneForOne {
+		r.Flags.Strategy, r.Flags.AutoShutdown = tree.SimpleOneForOne, tree.Never
+		r.Children = []tree.ChildSpec{c.specs.process(s.Spec.ID+"_template", r.Flags)}
+		return r
+	}
+	for _, child := range s.Children {
+		if child.Spec.Type == tree.Process {
+			r.Children = append(r.Children, c.specs.process(child.Spec.ID, r.Flags))
+		}
+	}
+	if len(r.Children) > 1 {
+		r.Children = rapid.Permutation(r.Children).Draw(c.T, "order")
+	}
+	return r
+}
