@@ -61,7 +61,7 @@ var coreImports = []string{"cmp", "container/heap", "errors", "fmt", "maps", "ma
 var goStatements = map[string]int{
 	"supervisor":       3, // reaper, server, a reload that nobody waits for
 	"supervisor/logs":  2, // mover, echo
-	"supervisor/probe": 2, // the few that try ports, the one that hears notifications
+	"supervisor/probe": 3, // one that plans, a few that try ports, one that hears notifications
 	"supervisor/watch": 1, // watcher
 	"ipc":              1, // a bind in a folder of its own thread, where there is no /proc
 	"cmd/coppice":      2, // what a command says while it waits, and the events of wait
