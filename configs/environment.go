@@ -92,41 +92,43 @@ func (t table) environment() *environment {
 	if !filepath.IsAbs(shown) {
 		shown = filepath.Join(filepath.Dir(t.main.file), text)
 	}
-	return t.envFile(path, shown, func(cause string) {
-		t.fault("env_file", nil, "cannot read the env_file %s: %s", show(text), cause)
+	return t.envFile(path, shown, func(err error) {
+		t.fault("env_file", nil, "cannot read the env_file %s: %s", show(text), cause(err))
 	})
 }
 
 // envFile is the environment with a file over it; it is read once, and refused
 // for each process that names it. Its faults show it by the path that a reader
 // of the tree file would use.
-func (l *loading) envFile(path, shown string, refuse func(cause string)) *environment {
-	if known, found := l.envFiles[path]; found {
-		if known.cause != "" {
-			refuse(known.cause)
-		}
-		return known.environment
+func (l *loading) envFile(path, shown string, refuse func(error)) *environment {
+	known, found := l.envFiles[path]
+	if !found {
+		known = l.readEnvFile(path, shown)
+		l.envFiles[path] = known
 	}
-	known := envFileRead{environment: l.inherited}
-	data, err := readFile(path, envFileBytesMax)
-	if err != nil {
-		known.cause = cause(err)
-		refuse(known.cause)
-	} else {
-		src := &source{file: shown, text: string(data), order: 1}
-		e := *l.inherited
-		e.file = parseEnvFile(l.collector, src, e.outer)
-		e.base = overlaid(e.base, e.file)
-		known.environment = &e
+	if known.err != nil {
+		refuse(known.err)
 	}
-	l.envFiles[path] = known
 	return known.environment
 }
 
-// envFileRead is an env_file that was read, or why it was not.
+// envFileRead is an env_file that was read, or why it was not; then its
+// environment is the inherited one.
 type envFileRead struct {
 	environment *environment
-	cause       string
+	err         error
+}
+
+func (l *loading) readEnvFile(path, shown string) envFileRead {
+	data, err := l.read(path, envFileBytesMax)
+	if err != nil {
+		return envFileRead{environment: l.inherited, err: err}
+	}
+	l.config.EnvFiles[path] = data
+	e := *l.inherited
+	e.file = parseEnvFile(l.collector, &source{file: shown, text: string(data), order: 1}, e.outer)
+	e.base = overlaid(e.base, e.file)
+	return envFileRead{environment: &e}
 }
 
 // overlay reads env and gives the complete environment of a process.
@@ -223,20 +225,20 @@ func (l *loading) absolute(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
-	return filepath.Join(l.dirPath, path)
+	return filepath.Join(l.config.Dir, path)
 }
 
 // dir reads the working directory; the tree file's folder where the file is silent.
 func (t table) dir(e *environment) string {
 	text, ok := t.text("dir", "the path of a folder")
 	if !ok {
-		return t.dirPath
+		return t.config.Dir
 	}
 	if text, ok = t.expand(text, e, t.span("dir")); ok {
 		text, ok = t.path("dir", text)
 	}
 	if !ok {
-		return t.dirPath
+		return t.config.Dir
 	}
 	return text
 }

@@ -12,7 +12,7 @@ import (
 var topKeys = []string{"name", "supervisor", "process"}
 
 // treeFile reads a TOML tree file.
-func (l *loading) treeFile(c *Config) {
+func (l *loading) treeFile() {
 	at, fault := index(l.main.text)
 	if fault != nil {
 		// What is behind it was not looked at and might hurt the parser.
@@ -26,7 +26,7 @@ func (l *loading) treeFile(c *Config) {
 	top := table{loading: l, title: "the tree file", values: values, at: at}
 	top.unknown(topKeys, notOnTop)
 	if name, ok := top.text("name", "the name of the tree"); ok {
-		c.Name = name
+		l.config.Name = name
 		if !goodName(name) {
 			top.fault("name", nil, "the name %s is not allowed: expected %s", show(name), nameRule)
 		}
@@ -35,7 +35,7 @@ func (l *loading) treeFile(c *Config) {
 		top.faultAt(span{0, 0}, say("for example: [process.web] with command = [\"./web\"]"), "no process: expected at least one [process.NAME]")
 	}
 	members := append(top.members("supervisor", l.supervisor), top.members("process", l.process)...)
-	c.Spec, c.Settings = l.grow(members)
+	l.grow(members)
 }
 
 // members reads the tables of one kind, each by its name.

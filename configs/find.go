@@ -27,20 +27,30 @@ func find(dir string, uid int, system string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot search for a tree file: %w", err)
 	}
-	for folder := dir; ; folder = filepath.Dir(folder) {
-		for _, name := range []string{treeFile, procfile} {
-			if path := filepath.Join(folder, name); regular(path) {
-				return path, trust(path, uid)
+	for _, path := range candidates(dir, uid, system) {
+		if regular(path) {
+			if err := trust(path, uid); err != nil {
+				return "", err
 			}
+			return path, nil
 		}
+	}
+	return "", fmt.Errorf("cannot find a tree file: %w: expected %s or %s in %s or a folder above it", ErrNotFound, treeFile, procfile, safe(dir))
+}
+
+// candidates are the paths to look at, in their order.
+func candidates(dir string, uid int, system string) []string {
+	var paths []string
+	for folder := dir; ; folder = filepath.Dir(folder) {
+		paths = append(paths, filepath.Join(folder, treeFile), filepath.Join(folder, procfile))
 		if folder == filepath.Dir(folder) {
 			break
 		}
 	}
-	if uid == 0 && regular(system) {
-		return system, trust(system, uid)
+	if uid == 0 {
+		paths = append(paths, system)
 	}
-	return "", fmt.Errorf("cannot find a tree file: %w: expected %s or %s in %s or a folder above it", ErrNotFound, treeFile, procfile, safe(dir))
+	return paths
 }
 
 func regular(path string) bool {
@@ -51,11 +61,11 @@ func regular(path string) bool {
 // trust refuses a file that others may write, or put another in place of. With a
 // symbolic link both ends must be safe.
 func trust(path string, uid int) error {
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return fmt.Errorf("cannot use the tree file %s that was found: %w", safe(path), err)
 	}
-	for _, part := range []string{real, filepath.Dir(real), filepath.Dir(path)} {
+	for _, part := range []string{target, filepath.Dir(target), filepath.Dir(path)} {
 		info, err := os.Stat(part)
 		if err != nil {
 			return fmt.Errorf("cannot use the tree file %s that was found: %w", safe(path), err)

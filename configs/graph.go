@@ -56,19 +56,18 @@ type graph struct {
 }
 
 // grow makes one tree of all members and tells why it cannot.
-func (l *loading) grow(members []*member) (tree.ChildSpec, map[string]Settings) {
+func (l *loading) grow(members []*member) {
 	slices.SortStableFunc(members, func(a, b *member) int { return cmp.Compare(a.at.name.start, b.at.name.start) })
 	g := &graph{loading: l, byName: map[string]*member{}}
-	settings := map[string]Settings{}
 	for _, m := range members {
 		g.admit(m)
 		if m.spec.Type == tree.Process {
-			settings[m.name] = m.settings
+			l.config.Settings[m.name] = m.settings
 		}
 	}
 	g.link()
 	g.gather()
-	return g.assemble(g.root, 0), settings
+	l.config.Spec = g.assemble(g.root, 0)
 }
 
 func (g *graph) fault(at span, h hint, format string, args ...any) {

@@ -1,9 +1,9 @@
 package configs
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"coppice/tree"
@@ -106,16 +106,16 @@ func TestRestartDelays(t *testing.T) {
 	full := tree.ChildSpec{Type: tree.Supervisor, Children: []tree.ChildSpec{slow}}
 	for _, test := range []struct {
 		children []tree.ChildSpec
-		want     string
+		want     []tree.Time
 	}{
-		{nil, "[]"},
-		{[]tree.ChildSpec{temporary, empty}, "[]"},
-		{[]tree.ChildSpec{slow, temporary, empty, slow}, "[9 9]"},
-		{[]tree.ChildSpec{slow, {}}, "[0]"},
-		{[]tree.ChildSpec{slow, full}, "[0]"},
+		{nil, nil},
+		{[]tree.ChildSpec{temporary, empty}, nil},
+		{[]tree.ChildSpec{slow, temporary, empty, slow}, []tree.Time{9, 9}},
+		{[]tree.ChildSpec{slow, {}}, []tree.Time{0}},
+		{[]tree.ChildSpec{slow, full}, []tree.Time{0}},
 	} {
-		if got := fmt.Sprint(restartDelays(test.children)); got != test.want {
-			t.Errorf("got %s, want %s", got, test.want)
+		if got := restartDelays(test.children); !slices.Equal(got, test.want) {
+			t.Errorf("got %v, want %v", got, test.want)
 		}
 	}
 }

@@ -34,6 +34,11 @@ type Config struct {
 	Spec tree.ChildSpec
 	// Settings are what else there is to know of each process, by its name.
 	Settings map[string]Settings
+	// EnvFiles are the env_files that were read, by their absolute paths, and
+	// Environ is the environment of the caller. With these and Source, Reparse
+	// makes the same Config again.
+	EnvFiles map[string][]byte
+	Environ  []string
 }
 
 // Load reads the tree file or Procfile at path. The environment, NAME=value as
@@ -53,38 +58,61 @@ func Load(path string, environ []string) (*Config, error) {
 // Parse reads a tree file that is in memory: a Procfile if path is named so
 // (Procfile, Procfile.dev), else TOML. Its env_files are read from disk.
 func Parse(path string, src []byte, environ []string) (*Config, error) {
+	return parse(path, src, environ, readFile)
+}
+
+// Reparse makes a Config from what another was made of: a daemon that takes over
+// works from the tree as it was last loaded, whatever the files hold by now.
+func Reparse(path string, src []byte, envFiles map[string][]byte, environ []string) (*Config, error) {
+	return parse(path, src, environ, func(path string, _ int64) ([]byte, error) {
+		data, found := envFiles[path]
+		if !found {
+			return nil, fs.ErrNotExist
+		}
+		return data, nil
+	})
+}
+
+// reader reads a file of at most so many bytes.
+type reader func(path string, bytesMax int64) ([]byte, error)
+
+func parse(path string, src []byte, environ []string, read reader) (*Config, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the folder of %s: %w", safe(path), err)
 	}
+	dir := filepath.Dir(absolute)
 	l := &loading{
+		config: &Config{
+			Name: folderName(filepath.Base(dir)), Path: absolute, Dir: dir, Source: src,
+			Settings: map[string]Settings{}, EnvFiles: map[string][]byte{}, Environ: environ,
+		},
 		collector: &collector{},
 		main:      &source{file: path, text: strings.TrimPrefix(string(src), "\ufeff")},
-		dirPath:   filepath.Dir(absolute),
 		inherited: inherit(environ),
+		read:      read,
 		envFiles:  map[string]envFileRead{},
 	}
-	c := &Config{Path: absolute, Dir: l.dirPath, Source: src, Name: folderName(filepath.Base(l.dirPath))}
 	if l.text(len(src)) {
 		if base := filepath.Base(path); base == procfile || strings.HasPrefix(base, procfile+".") {
-			l.procfile(c)
+			l.procfile()
 		} else {
-			l.treeFile(c)
+			l.treeFile()
 		}
 	}
 	if faults := l.collector.faults(); faults != nil {
 		return nil, faults
 	}
-	return c, nil
+	return l.config, nil
 }
 
 // loading is one file on its way to a Config.
 type loading struct {
+	config    *Config
 	collector *collector
 	main      *source
-	// dirPath is the file's folder, which relative paths begin at.
-	dirPath   string
 	inherited *environment
+	read      reader
 	envFiles  map[string]envFileRead // by absolute path
 	spent     int                    // bytes that variables came to
 }

@@ -336,6 +336,21 @@ command = "x"
 		"c": {"A=caller", "HOME=/home/u", "LISTENER=1"},
 	})
 	equal(t, "argv", c.Spec.Children[0].Start.(*configs.Process).Argv, []string{"x", "file", "file", "/home/u", "/n"})
+
+	// A daemon that takes over makes the same of what was kept, though the files
+	// are gone.
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	again, err := configs.Reparse(c.Path, c.Source, c.EnvFiles, c.Environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "reparsed", again, c)
+	_, err = configs.Reparse(c.Path, c.Source, nil, c.Environ)
+	if want := ":4:12: cannot read the env_file \"some.env\": file does not exist\n"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("without the env_file: got %v", err)
+	}
 }
 
 // A change that PRODUCT calls no start-time key leaves what tree compares alone.

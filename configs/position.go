@@ -61,9 +61,3 @@ func (n *node) add(f *node) {
 
 // isTable says whether keys may stand below it.
 func (n *node) isTable() bool { return n.kind <= tableArray }
-
-// keyPart is one part of a dotted key.
-type keyPart struct {
-	text string
-	at   span
-}

@@ -22,12 +22,12 @@ func checkIndex(t *testing.T, text string) {
 		if stricter(fault.text) {
 			return
 		}
-		if _, _, err := parse(text); err == nil {
+		if _, _, err := decodeText(text); err == nil {
 			t.Fatalf("the index finds %q at %v, the parser finds nothing:\n%s", fault.text, fault.at, text)
 		}
 		return
 	}
-	values, meta, err := parse(text)
+	values, meta, err := decodeText(text)
 	if err != nil {
 		return
 	}
@@ -60,7 +60,7 @@ func stricter(fault string) bool {
 		func(part string) bool { return strings.Contains(fault, part) })
 }
 
-func parse(text string) (values map[string]any, meta toml.MetaData, err error) {
+func decodeText(text string) (values map[string]any, meta toml.MetaData, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
@@ -117,7 +117,7 @@ func compareTable(t *testing.T, text string, n *node, values map[string]any, pat
 }
 
 func keyText(name string) string {
-	values, _, err := parse(name + " = 1")
+	values, _, err := decodeText(name + " = 1")
 	if err != nil {
 		return err.Error()
 	}
@@ -130,7 +130,7 @@ func keyText(name string) string {
 func compareValue(t *testing.T, text string, at span, want any) {
 	t.Helper()
 	raw := text[at.start:at.end]
-	values, _, err := parse("x = " + raw)
+	values, _, err := decodeText("x = " + raw)
 	if got := fmt.Sprintf("%#v", values["x"]); err != nil || got != fmt.Sprintf("%#v", want) {
 		t.Errorf("the value %#v is said to be at %q, which is %s (%v)", want, raw, got, err)
 	}

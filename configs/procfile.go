@@ -1,7 +1,8 @@
 package configs
 
 import (
-	"os"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -9,15 +10,14 @@ import (
 )
 
 // procfile reads a Procfile: NAME: COMMAND lines, blank lines and # comments.
-func (l *loading) procfile(c *Config) {
-	env := l.inherited
-	path := filepath.Join(l.dirPath, defaultEnvFile)
-	if _, err := os.Stat(path); err == nil {
-		shown := filepath.Join(filepath.Dir(l.main.file), defaultEnvFile)
-		env = l.envFile(path, shown, func(cause string) {
-			l.collector.add(l.main, span{0, 0}, nil, "cannot read the %s beside the file: %s", defaultEnvFile, cause)
-		})
-	}
+func (l *loading) procfile() {
+	path := filepath.Join(l.config.Dir, defaultEnvFile)
+	shown := filepath.Join(filepath.Dir(l.main.file), defaultEnvFile)
+	env := l.envFile(path, shown, func(err error) {
+		if !errors.Is(err, fs.ErrNotExist) {
+			l.collector.add(l.main, span{0, 0}, nil, "cannot read the %s beside the file: %s", defaultEnvFile, cause(err))
+		}
+	})
 	var members []*member
 	before := l.collector.total
 	for start := 0; start < len(l.main.text); {
@@ -30,7 +30,7 @@ func (l *loading) procfile(c *Config) {
 	if len(members) == 0 && l.collector.total == before {
 		l.collector.add(l.main, span{0, 0}, say("for example: web: ./server --port 8080"), "no process: expected lines like NAME: COMMAND")
 	}
-	c.Spec, c.Settings = l.grow(members)
+	l.grow(members)
 }
 
 // procfileLine reads one line; nil: it names no process.
@@ -61,7 +61,7 @@ func (l *loading) procfileLine(line string, start int, env *environment) *member
 		StartTimeout: defaultStartTimeout, Success: defaultSuccess(),
 		Start: &Process{
 			Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", command},
-			Dir: l.dirPath, Env: env.base, Ready: defaultReady,
+			Dir: l.config.Dir, Env: env.base, Ready: defaultReady,
 		},
 	}
 	return m

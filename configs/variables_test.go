@@ -97,3 +97,28 @@ Q=${A}
 		t.Errorf("got %q", got)
 	}
 }
+
+// Whatever an env_file holds, its faults are in it, and what it gives can be
+// given to a program.
+func FuzzEnvFile(f *testing.F) {
+	for _, text := range []string{"A=1\n", "A=\"x\\n\\${B} ${A:-${B}}\" # c\nB='\n'", "export A=${B", "A=\"\\", "\"=", "A=${A}${A}\r\n"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c := &collector{}
+		values := parseEnvFile(c, &source{file: "x.env", text: text}, map[string]string{"B": "b"})
+		for _, p := range c.found {
+			if p.at.start < 0 || p.at.end < p.at.start || p.at.end > len(text) {
+				t.Errorf("%q is said to be at %v of %d", p.text, p.at, len(text))
+			}
+		}
+		if c.total > 0 {
+			return
+		}
+		for name, value := range values {
+			if _, bad := control(value, true); bad || !goodVariable(name) {
+				t.Errorf("%q is set to %q", name, value)
+			}
+		}
+	})
+}

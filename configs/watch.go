@@ -31,7 +31,7 @@ var escapes = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]
 // glob splits a pattern into the folder that it begins with and the rest.
 func (l *loading) glob(pattern string) Glob {
 	if !path.IsAbs(pattern) {
-		pattern = escapes.Replace(l.dirPath) + "/" + pattern
+		pattern = escapes.Replace(l.config.Dir) + "/" + pattern
 	}
 	base, rest := doublestar.SplitPattern(path.Clean(pattern))
 	return Glob{Base: base, Pattern: rest}
