@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,10 +117,7 @@ func follow(ctx context.Context, s *Store, q Query, emit func(Line) error) error
 		case <-ctx.Done():
 			return nil
 		case <-s.followers.ended:
-			err = f.pass(f.changed(), true)
-			if err == nil {
-				return nil
-			}
+			return f.last()
 		case <-f.follower.wake:
 			err = f.pass(f.changed(), false)
 		case <-f.partialDue():
@@ -130,6 +128,17 @@ func follow(ctx context.Context, s *Store, q Query, emit func(Line) error) error
 		return nil
 	}
 	return err
+}
+
+// last shows what there is at the end of the store.
+func (f *following) last() error {
+	sources := f.changed()
+	for c := range f.partials {
+		if !slices.Contains(sources, c) {
+			sources = append(sources, c)
+		}
+	}
+	return f.pass(sources, true)
 }
 
 // changed returns the sources whose names have spoken, ready to be read on.

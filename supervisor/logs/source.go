@@ -92,23 +92,7 @@ const (
 
 // piece finds how long the next piece at the front of buf is, newline included.
 func (c *source) piece() (n int, end ending) {
-	for searched := 0; ; searched = len(c.buf) {
-		newline := -1
-		if !c.raw {
-			newline = bytes.IndexByte(c.buf[searched:min(len(c.buf), LineMax)], '\n')
-		}
-		switch {
-		case newline >= 0:
-			n, end = searched+newline+1, lineEnd
-		case len(c.buf) >= LineMax:
-			n, end = LineMax, cutEnd
-		case c.fill():
-			continue
-		default:
-			n, end = len(c.buf), openEnd
-		}
-		break
-	}
+	n, end = c.scan()
 	if c.raw || n == 0 {
 		return n, end
 	}
@@ -117,6 +101,26 @@ func (c *source) piece() (n int, end ending) {
 		return int(change - c.start), otherEnd
 	}
 	return n, end
+}
+
+// scan is piece without regard to incarnations. It reads until it knows.
+func (c *source) scan() (n int, end ending) {
+	searched := 0
+	for {
+		if !c.raw {
+			newline := bytes.IndexByte(c.buf[searched:min(len(c.buf), LineMax)], '\n')
+			if newline >= 0 {
+				return searched + newline + 1, lineEnd
+			}
+		}
+		if len(c.buf) >= LineMax {
+			return LineMax, cutEnd
+		}
+		searched = len(c.buf)
+		if !c.fill() {
+			return searched, openEnd
+		}
+	}
 }
 
 // fill reads the next block behind buf; false: the limit is reached.
