@@ -1,0 +1,50 @@
+package process_test
+
+import (
+	"syscall"
+	"testing"
+
+	"coppice/supervisor/process"
+)
+
+// BenchmarkBare is the floor: fork, exec and wait for a child, nothing else.
+func BenchmarkBare(b *testing.B) {
+	program := quickProgram(b)
+	attr := &syscall.ProcAttr{Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: true}}
+	for b.Loop() {
+		pid, err := syscall.ForkExec(program, []string{program}, attr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCycle is one child after the other: from Start to its Exited.
+func BenchmarkCycle(b *testing.B) {
+	w := newWorld(b)
+	c := process.Command{Argv: []string{quickProgram(b)}}
+	for b.Loop() {
+		ref, _ := w.start(c)
+		w.exited(ref)
+	}
+}
+
+// BenchmarkBurst is a hundred children at once, as after a mass death: from the
+// first Start to the last Exited.
+func BenchmarkBurst(b *testing.B) {
+	w := newWorld(b)
+	c := process.Command{Argv: []string{quickProgram(b)}}
+	for b.Loop() {
+		for range 100 {
+			w.Start(w.ref(), c)
+		}
+		for ended := 0; ended < 100; {
+			if _, ok := w.next().(process.Exited); ok {
+				ended++
+			}
+		}
+	}
+}
