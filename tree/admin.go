@@ -64,12 +64,24 @@ func (t *Tree) enqueue(c Called, supervisor, id, verb string) {
 // which is no failed start, and its supervisor goes on with the next.
 func (t *Tree) cutStart(s, c *node, call, cause uint64) bool {
 	st := s.head(c)
-	if t.opts.OTP || c == nil || st == nil || st.verb != stepStart {
+	if t.opts.OTP || c == nil || st == nil || st.verb != stepStart || !c.canBeCut() {
 		return false
 	}
 	st.verb, st.call = stepStop, call
 	t.beginStop(c, s.killing, cause)
 	return true
+}
+
+// cutByQueued lets a stop that came before the program was executed cut its
+// start short now.
+func (t *Tree) cutByQueued(c *node) {
+	s := c.parent
+	for i, m := range s.inbox {
+		if r, ok := m.call.Request.(TerminateChild); ok && r.ID == c.id() && t.cutStart(s, c, m.call.ID, m.cause) {
+			s.inbox = append(s.inbox[:i:i], s.inbox[i+1:]...)
+			return
+		}
+	}
 }
 
 // find is a child of s by name; nil: OTP does not know it.

@@ -83,13 +83,19 @@ func (t *Tree) handle(s *node, m message) {
 	}
 }
 
-// overtaken says that a stop request waits while this supervisor is starting
-// children, or is about to: the start is cut short. OTP would finish it first,
-// and a shutdown could hang behind a child that never becomes ready.
+// overtaken says that a stop request waits while this supervisor is about to
+// start children, or waits for one that does not become ready: the start is cut
+// short. OTP would finish it first, and a shutdown could hang behind a child that
+// never becomes ready.
 func (t *Tree) overtaken(s *node) bool {
 	if t.opts.OTP || !s.asked || s.op.kind == opEnd || s.op.next == len(s.op.steps) {
 		return false
 	}
-	v := s.op.steps[s.op.next].verb
-	return v == stepStart || v == stepRestart
+	st := s.op.steps[s.op.next]
+	return st.verb == stepRestart || st.verb == stepStart && (!s.op.issued || st.child.canBeCut())
 }
+
+// canBeCut says that the start of n, which is in progress, may take any time: a
+// supervisor's, or that of a process that was executed and is not ready. The
+// answer to the execution itself is waited for; it comes at once.
+func (n *node) canBeCut() bool { return n.isSupervisor() || n.alive }

@@ -65,8 +65,13 @@ func (t *Tree) processStarted(e Started) {
 	if n.counted {
 		n.restarts++
 	}
-	if n.state == Starting && n.spec.Ready == AtExec {
+	switch {
+	case n.state != Starting:
+	case n.spec.Ready == AtExec:
 		t.startDone(n)
+	default:
+		t.wake(n.parent) // which may have been asked to stop meanwhile
+		t.cutByQueued(n)
 	}
 }
 
