@@ -88,8 +88,11 @@ func (t *Tree) handle(s *node, m message) {
 // short. OTP would finish it first, and a shutdown could hang behind a child that
 // never becomes ready.
 func (t *Tree) overtaken(s *node) bool {
-	if t.opts.OTP || !s.asked || s.op.kind == opEnd || s.op.next == len(s.op.steps) {
+	if t.opts.OTP || !s.asked || s.op.kind == opEnd {
 		return false
+	}
+	if s.op.next == len(s.op.steps) {
+		return s.op.kind == opBoot // its own start does not complete any more
 	}
 	st := s.op.steps[s.op.next]
 	return st.verb == stepRestart || st.verb == stepStart && (!s.op.issued || st.child.canBeCut())
