@@ -47,7 +47,8 @@
 //
 // # How a file is read
 //
-// Load reads the bytes (load.go). An index tells where every key and value
+// Find searches for a file that nobody but its owner can write (find.go), and
+// Load reads its bytes (load.go). An index tells where every key and value
 // stands, and refuses what would hurt the TOML parser (position.go, scan.go).
 // The parser's answer is then read key by key without types of our own
 // (table.go), so that one wrong value hides no other fault: process.go and

@@ -120,23 +120,27 @@ func tail(s string, bytes int) string {
 // clipLeft keeps the last columns of a line, clipRight the first; what is cut
 // leaves an ellipsis where there is room.
 func clipLeft(rs []rune, columns int) []rune {
-	if width(rs) <= columns {
+	left := width(rs)
+	if left <= columns {
 		return rs
 	}
-	for width(rs) > columns-1 {
+	for left > columns-1 {
+		left -= width(rs[:1])
 		rs = rs[1:]
 	}
 	return append([]rune{'…'}, rs...)
 }
 
 func clipRight(rs []rune, columns int) []rune {
-	if width(rs) <= columns {
+	left := width(rs)
+	if left <= columns {
 		return rs
 	}
 	if columns == 0 {
 		return nil
 	}
-	for width(rs) > columns-1 {
+	for left > columns-1 {
+		left -= width(rs[len(rs)-1:])
 		rs = rs[:len(rs)-1]
 	}
 	return append(rs[:len(rs):len(rs)], '…')
@@ -167,6 +171,8 @@ func width(rs []rune) int {
 	n := 0
 	for _, r := range rs {
 		switch {
+		case r < 0x300:
+			n++
 		case unicode.In(r, unicode.Mn, unicode.Me):
 		case unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana),
 			r == '\u3000', r >= 0xff01 && r <= 0xff60, r >= 0x1f300 && r <= 0x1faff:
