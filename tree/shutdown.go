@@ -149,6 +149,7 @@ func (t *Tree) refuseInbox(s *node) {
 		case called:
 			t.act(Reply{ID: m.call.ID, Refusal: NoProc})
 		case apply:
+			t.changeAtRest(s)
 			t.changed(s)
 		}
 	}

@@ -218,6 +218,6 @@ func (t *Tree) abandon(s *node) {
 		s.children = append(s.children, op.child)
 		t.act(Reply{ID: op.call, Refusal: NoProc})
 	case opChange:
-		t.changed(s)
+		t.send(s, message{kind: apply}) // the rest is done when s has ended
 	}
 }
