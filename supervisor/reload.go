@@ -37,7 +37,7 @@ func (r *runtime) Reload(ctx context.Context, req ipc.ReloadRequest) (*ipc.Reloa
 		}
 		return nil, &ipc.Error{Code: ipc.CodeBadTree, Title: err.Error(), Faults: err.Error()}
 	}
-	if err := checkDescriptors(config); err != nil {
+	if err := checkTree(config); err != nil {
 		return nil, refused("%v", err)
 	}
 	if req.DryRun {

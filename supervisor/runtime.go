@@ -85,7 +85,6 @@ type runtime struct {
 
 	tree     *tree.Tree
 	config   *configs.Config
-	watching bool
 	queue    []tree.Event // what the loop found out itself
 	waiters  map[uint64]func(tree.Reply)
 	lastCall uint64
@@ -138,7 +137,7 @@ func Run(opts Options) (int, error) {
 }
 
 func newRuntime(opts Options) (*runtime, error) {
-	if err := checkDescriptors(opts.Config); err != nil {
+	if err := checkTree(opts.Config); err != nil {
 		return nil, err
 	}
 	for _, dir := range []string{opts.Folders.Record, opts.Folders.Logs} {
@@ -301,10 +300,14 @@ func eachProcess(s *tree.ChildSpec, visit func(*tree.ChildSpec)) {
 	}
 }
 
-// checkDescriptors refuses a tree whose children cost more descriptors than the
-// daemon may have: those of their logs and, where a child says itself that it is
-// ready, a socket.
-func checkDescriptors(c *configs.Config) error {
+// checkTree refuses a tree that cannot be run: one that the core finds fault
+// with (the tree file's reader should have, with a place), and one whose children
+// cost more descriptors than the daemon may have: those of their logs and, where
+// a child says itself that it is ready, a socket.
+func checkTree(c *configs.Config) error {
+	if faults := tree.Check(c.Spec); len(faults) > 0 {
+		return fmt.Errorf("cannot run the tree: %s: %s: %s", faults[0].ID, faults[0].Key, faults[0].Text)
+	}
 	children, descriptors := 0, logs.Fixed
 	eachProcess(&c.Spec, func(s *tree.ChildSpec) {
 		children++
