@@ -120,11 +120,10 @@ type envFileRead struct {
 }
 
 func (l *loading) readEnvFile(path, shown string) envFileRead {
-	data, err := l.read(path, envFileBytesMax)
+	data, err := readFile(path, envFileBytesMax)
 	if err != nil {
 		return envFileRead{environment: l.inherited, err: err}
 	}
-	l.config.EnvFiles[path] = data
 	e := *l.inherited
 	e.file = parseEnvFile(l.collector, &source{file: shown, text: string(data), order: 1}, e.outer)
 	e.base = overlaid(e.base, e.file)

@@ -34,11 +34,6 @@ type Config struct {
 	Spec tree.ChildSpec
 	// Settings are what else there is to know of each process, by its name.
 	Settings map[string]Settings
-	// EnvFiles are the env_files that were read, by their absolute paths, and
-	// Environ is the environment of the caller. With these and Source, Reparse
-	// makes the same Config again.
-	EnvFiles map[string][]byte
-	Environ  []string
 }
 
 // Load reads the tree file or Procfile at path. The environment, NAME=value as
@@ -58,25 +53,6 @@ func Load(path string, environ []string) (*Config, error) {
 // Parse reads a tree file that is in memory: a Procfile if path is named so
 // (Procfile, Procfile.dev), else TOML. Its env_files are read from disk.
 func Parse(path string, src []byte, environ []string) (*Config, error) {
-	return parse(path, src, environ, readFile)
-}
-
-// Reparse makes a Config from what another was made of: a daemon that takes over
-// works from the tree as it was last loaded, whatever the files hold by now.
-func Reparse(path string, src []byte, envFiles map[string][]byte, environ []string) (*Config, error) {
-	return parse(path, src, environ, func(path string, _ int64) ([]byte, error) {
-		data, found := envFiles[path]
-		if !found {
-			return nil, fs.ErrNotExist
-		}
-		return data, nil
-	})
-}
-
-// reader reads a file of at most so many bytes.
-type reader func(path string, bytesMax int64) ([]byte, error)
-
-func parse(path string, src []byte, environ []string, read reader) (*Config, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the folder of %s: %w", safe(path), err)
@@ -85,12 +61,11 @@ func parse(path string, src []byte, environ []string, read reader) (*Config, err
 	l := &loading{
 		config: &Config{
 			Name: folderName(filepath.Base(dir)), Path: absolute, Dir: dir, Source: src,
-			Settings: map[string]Settings{}, EnvFiles: map[string][]byte{}, Environ: environ,
+			Settings: map[string]Settings{},
 		},
 		collector: &collector{},
 		main:      &source{file: path, text: strings.TrimPrefix(string(src), "\ufeff")},
 		inherited: inherit(environ),
-		read:      read,
 		envFiles:  map[string]envFileRead{},
 	}
 	if l.text(len(src)) {
@@ -112,7 +87,6 @@ type loading struct {
 	collector *collector
 	main      *source
 	inherited *environment
-	read      reader
 	envFiles  map[string]envFileRead // by absolute path
 	spent     int                    // bytes that variables came to
 }

@@ -159,7 +159,7 @@ success = [0, "3-5", "SIGUSR1", 7]
 ready = "notify"
 start_timeout = "1m30s"
 backoff = { initial = "250ms", max = "5s", factor = 1.5 }
-watch = ["**/*.go", "../shared/[a-z]*.{c,h}", "/etc/app.conf", "./x/../y"]
+watch = ["**/*.go", "../common/[a-z]*.{c,h}", "/etc/app.conf", "./x/../y"]
 `)
 	equal(t, "process", process, &configs.Process{
 		Program: "/srv/shop/bin/server", Argv: []string{"bin/server", "--port", "80", ""},
@@ -170,7 +170,7 @@ watch = ["**/*.go", "../shared/[a-z]*.{c,h}", "/etc/app.conf", "./x/../y"]
 	equal(t, "settings", settings, configs.Settings{
 		StopSignal: "SIGINT", StopMain: true,
 		Watch: []configs.Glob{
-			{Base: "/srv/shop", Pattern: "**/*.go"}, {Base: "/srv/shared", Pattern: "[a-z]*.{c,h}"},
+			{Base: "/srv/shop", Pattern: "**/*.go"}, {Base: "/srv/common", Pattern: "[a-z]*.{c,h}"},
 			{Base: "/etc", Pattern: "app.conf"}, {Base: "/srv/shop", Pattern: "y"},
 		},
 	})
@@ -336,24 +336,9 @@ command = "x"
 		"c": {"A=caller", "HOME=/home/u", "LISTENER=1"},
 	})
 	equal(t, "argv", c.Spec.Children[0].Start.(*configs.Process).Argv, []string{"x", "file", "file", "/home/u", "/n"})
-
-	// A daemon that takes over makes the same of what was kept, though the files
-	// are gone.
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
-	again, err := configs.Reparse(c.Path, c.Source, c.EnvFiles, c.Environ)
-	if err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "reparsed", again, c)
-	_, err = configs.Reparse(c.Path, c.Source, nil, c.Environ)
-	if want := ":4:12: cannot read the env_file \"some.env\": file does not exist\n"; err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("without the env_file: got %v", err)
-	}
 }
 
-// A change that PRODUCT calls no start-time key leaves what tree compares alone.
+// A change of a key that no start depends on leaves what tree compares alone.
 func TestStartHoldsOnlyWhatAStartDependsOn(t *testing.T) {
 	first, process, _ := loadProcess(t, "[process.a]\ncommand = 'x'\nrestart = 'temporary'")
 	second, same, settings := loadProcess(t, `

@@ -270,13 +270,13 @@ func TestManyNamesOneGlob(t *testing.T) {
 func TestPathsOutsideOfDir(t *testing.T) {
 	f := begin(t)
 	f.mkdir("project [1]")
-	f.mkdir("shared")
+	f.mkdir("common")
 	<-f.Set(map[string]watch.Patterns{
-		"relative": {Dir: f.path("project [1]"), Globs: []string{"../shared/*.go"}},
-		"absolute": {Dir: f.path("project [1]"), Globs: []string{f.path("shared") + "/*.c"}},
+		"relative": {Dir: f.path("project [1]"), Globs: []string{"../common/*.go"}},
+		"absolute": {Dir: f.path("project [1]"), Globs: []string{f.path("common") + "/*.c"}},
 		"odd":      {Dir: f.path("project [1]"), Globs: []string{"*.go"}},
 	})
-	for file, name := range map[string]string{"shared/x.go": "relative", "shared/x.c": "absolute", "project [1]/x.go": "odd"} {
+	for file, name := range map[string]string{"common/x.go": "relative", "common/x.c": "absolute", "project [1]/x.go": "odd"} {
 		f.write(file)
 		for got := range f.fired {
 			if got == name {
