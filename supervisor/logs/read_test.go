@@ -304,7 +304,7 @@ func TestFollow(t *testing.T) {
 func TestFollowShowsPartialLineInWallTime(t *testing.T) {
 	s, _ := open(t, nil)
 	w := pipe(t, s, "api")
-	c := follow(t, s, logs.Query{Last: 0})
+	c := follow(t, s, logs.Query{Last: -1})
 	write(t, w, "password: ")
 	c.expect("api password: …")
 	write(t, w, "thanks\n")
