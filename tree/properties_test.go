@@ -3,7 +3,6 @@ package tree_test
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,6 +56,9 @@ func newChaos(t *rapid.T, opts tree.Options) *chaos {
 	}
 	c.world = treetest.NewWorld(clone(c.spec), opts)
 	c.step(tree.Boot{})
+	if rapid.IntRange(0, 2).Draw(t, "calm") > 0 {
+		c.comeToRest()
+	}
 	return c
 }
 
@@ -90,47 +92,37 @@ func (c *chaos) check() {
 func (c *chaos) happen() {
 	var events []tree.Event
 	for range 1 + rapid.IntRange(0, 5).Draw(c.T, "more")/4 {
-		if e := c.event(); e != nil {
-			events = append(events, e)
-		}
+		events = append(events, c.event())
 	}
 	c.step(events...)
 }
 
 func (c *chaos) event() tree.Event {
-	switch n := rapid.IntRange(0, 99).Draw(c.T, "what"); {
-	case n < 35:
-		return c.answer()
-	case n < 50:
-		return c.exit()
-	case n < 60:
-		return c.notice()
-	case n < 68:
+	var e tree.Event
+	switch n := rapid.IntRange(0, 299).Draw(c.T, "what"); {
+	case n < 120:
+		e = c.answer()
+	case n < 160:
+		e = c.exit()
+	case n < 185:
+		e = c.notice()
+	case n < 210:
 		c.pass()
-		return tree.Tick{}
-	case n < 76:
-		return c.odd()
-	case n < 77:
-		return c.call(tree.ShutdownTree{Kill: rapid.Bool().Draw(c.T, "kill"), By: "down"})
+		e = tree.Tick{}
+	case n < 230:
+		e = c.odd()
+	case n < 231:
+		e = c.call(tree.ShutdownTree{Kill: rapid.Bool().Draw(c.T, "kill"), By: "down"})
 	}
-	return c.call(c.request())
+	if e == nil {
+		e = c.call(c.request())
+	}
+	return e
 }
 
 func (c *chaos) call(r tree.Request) tree.Event {
 	called, _ := c.world.Call(r)
 	return called
-}
-
-// procs are the latest incarnations that fit, by name.
-func (c *chaos) procs(fit func(*treetest.Process) bool) []*treetest.Process {
-	var list []*treetest.Process
-	for _, p := range c.world.Procs {
-		if fit(p) {
-			list = append(list, p)
-		}
-	}
-	slices.SortFunc(list, func(a, b *treetest.Process) int { return int(a.Generation) - int(b.Generation) })
-	return list
 }
 
 func pending(p *treetest.Process) bool { return !p.Answered }
@@ -147,8 +139,8 @@ func pick[T any](t *rapid.T, list []T) (x T, ok bool) {
 
 // answer does one thing that the tree asked for.
 func (c *chaos) answer() tree.Event {
-	if p, ok := pick(c.T, c.procs(pending)); ok {
-		switch rapid.IntRange(0, 7).Draw(c.T, "start") {
+	if p, ok := pick(c.T, c.world.Find(pending)); ok {
+		switch rapid.IntRange(0, 11).Draw(c.T, "start") {
 		case 0:
 			p.Answered = true
 			return tree.StartFailed{Ref: p.Ref, Cause: "no such file"}
@@ -158,14 +150,14 @@ func (c *chaos) answer() tree.Event {
 		}
 		return c.world.Begin(p)
 	}
-	if p, ok := pick(c.T, c.procs(asked)); ok {
+	if p, ok := pick(c.T, c.world.Find(asked)); ok {
 		return c.world.End(p, tree.Exit{Signal: "SIGTERM"})
 	}
 	return nil
 }
 
 func (c *chaos) exit() tree.Event {
-	if p, ok := pick(c.T, c.procs(alive)); ok {
+	if p, ok := pick(c.T, c.world.Find(alive)); ok {
 		ends := []tree.Exit{{}, {Code: 1}, {Code: 3}, {Signal: "SIGKILL"}, {Signal: "SIGTERM"}}
 		return c.world.End(p, rapid.SampledFrom(ends).Draw(c.T, "exit"))
 	}
@@ -173,7 +165,7 @@ func (c *chaos) exit() tree.Event {
 }
 
 func (c *chaos) notice() tree.Event {
-	if p, ok := pick(c.T, c.procs(alive)); ok {
+	if p, ok := pick(c.T, c.world.Find(alive)); ok {
 		return tree.Ready{Ref: p.Ref}
 	}
 	return nil
@@ -192,7 +184,7 @@ func (c *chaos) pass() {
 // odd is news that cannot be: late, early, twice, or of nobody.
 func (c *chaos) odd() tree.Event {
 	ref := tree.Ref{ID: "nobody", Generation: 1}
-	if p, ok := pick(c.T, c.procs(func(p *treetest.Process) bool { return p.Answered })); ok {
+	if p, ok := pick(c.T, c.world.Find(func(p *treetest.Process) bool { return p.Answered })); ok {
 		ref = p.Ref
 		if p.Alive || rapid.Bool().Draw(c.T, "other") {
 			ref.Generation += tree.Generation(rapid.SampledFrom([]int{-1, 1000}).Draw(c.T, "shift"))
@@ -213,43 +205,17 @@ const restMax = 3000
 // be exceeded.
 func (c *chaos) comeToRest() {
 	for range restMax {
-		if e := c.oblige(); e != nil {
-			c.step(e)
-			continue
-		}
-		due, ok := c.world.Tree.Deadline()
-		if !ok {
+		e := c.world.Oblige()
+		if e == nil {
 			c.world.Watch.AtRest()
 			c.check()
 			return
 		}
-		c.world.Now = max(c.world.Now, due)
-		c.step(tree.Tick{})
+		c.step(e)
 	}
 	if !c.specs.restless {
 		c.Fatalf("the tree does not come to rest: %+v", c.world.Tree.Status())
 	}
-}
-
-// oblige does the next thing, well.
-func (c *chaos) oblige() tree.Event {
-	if list := c.procs(pending); len(list) > 0 {
-		return c.world.Begin(list[0])
-	}
-	if list := c.procs(asked); len(list) > 0 {
-		return c.world.End(list[0], tree.Exit{Signal: "SIGTERM"})
-	}
-	for _, p := range c.procs(alive) {
-		n, ok := c.world.Tree.Node(p.ID)
-		switch {
-		case !ok || n.State != tree.Starting:
-		case p.Spec.Ready == tree.AtNotice:
-			return tree.Ready{Ref: p.Ref}
-		default:
-			return c.world.End(p, tree.Exit{})
-		}
-	}
-	return nil
 }
 
 // end asks the tree to end, which it must.

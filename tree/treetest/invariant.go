@@ -114,7 +114,7 @@ func (w *Watch) event(e tree.Event) {
 	case tree.StartIgnored:
 		w.answer(e.Ref)
 	case tree.Exited:
-		if w.live[e.ID] == e.Generation {
+		if names(w.live, e.Ref) {
 			delete(w.live, e.ID)
 			w.ended[e.Ref] = true
 		}
@@ -143,12 +143,17 @@ func (w *Watch) promise(r tree.StartChild) {
 
 // answer says whether ref is a start that waits to be answered, and no longer.
 func (w *Watch) answer(ref tree.Ref) bool {
-	if w.asked[ref.ID] != ref.Generation {
+	if !names(w.asked, ref) {
 		return false
 	}
 	delete(w.asked, ref.ID)
 	w.ended[ref] = true
 	return true
+}
+
+func names(incarnations map[string]tree.Generation, ref tree.Ref) bool {
+	g, ok := incarnations[ref.ID]
+	return ok && g == ref.Generation
 }
 
 // report checks one report for its place among the others.
@@ -218,7 +223,7 @@ func (w *Watch) start(a tree.Start) {
 
 // addressed checks that there is somebody to do it.
 func (w *Watch) addressed(what string, ref tree.Ref) {
-	if w.asked[ref.ID] != ref.Generation && w.live[ref.ID] != ref.Generation && !w.ended[ref] {
+	if !names(w.asked, ref) && !names(w.live, ref) && !w.ended[ref] {
 		w.fail("%s for %v, which is not there", what, ref)
 	}
 }

@@ -1,6 +1,11 @@
 package treetest
 
-import "coppice/tree"
+import (
+	"cmp"
+	"slices"
+
+	"coppice/tree"
+)
 
 // World is all that a tree has around it: the clock, the processes, the
 // operators who wait for replies. It carries out what the tree asks for only as
@@ -50,6 +55,9 @@ func NewWorld(spec tree.ChildSpec, opts tree.Options) *World {
 
 // Step tells the tree the events and does the bookkeeping of its actions.
 func (w *World) Step(events ...tree.Event) tree.Output {
+	for _, e := range events {
+		w.told(e)
+	}
 	out := w.Tree.Step(w.Now, events...)
 	w.Watch.step(events, out)
 	for _, a := range out.Actions {
@@ -71,6 +79,71 @@ func (w *World) Step(events ...tree.Event) tree.Output {
 		}
 	}
 	return out
+}
+
+// told does the bookkeeping of an event that nobody but the tree was told of.
+func (w *World) told(e tree.Event) {
+	switch e := e.(type) {
+	case tree.Started:
+		if p := w.incarnation(e.Ref); p != nil && !p.Answered {
+			p.PID, p.Answered, p.Alive = e.PID, true, true
+		}
+	case tree.StartFailed:
+		w.answered(e.Ref)
+	case tree.StartIgnored:
+		w.answered(e.Ref)
+	case tree.Exited:
+		if p := w.incarnation(e.Ref); p != nil {
+			p.Alive = false
+		}
+	}
+}
+
+func (w *World) answered(ref tree.Ref) {
+	if p := w.incarnation(ref); p != nil {
+		p.Answered = true
+	}
+}
+
+// Find gives the latest incarnations that fit, the oldest first.
+func (w *World) Find(fit func(*Process) bool) []*Process {
+	var list []*Process
+	for _, p := range w.Procs {
+		if fit(p) {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Process) int { return cmp.Compare(a.Generation, b.Generation) })
+	return list
+}
+
+// Oblige does the next thing that the tree waits for, and does it well: starts
+// succeed, processes become ready and stop when asked. Where only time is left
+// to pass it passes. It gives what the tree is to be told; nil if it waits for
+// nothing.
+func (w *World) Oblige() tree.Event {
+	if list := w.Find(func(p *Process) bool { return !p.Answered }); len(list) > 0 {
+		return w.Begin(list[0])
+	}
+	if list := w.Find(func(p *Process) bool { return p.Alive && (p.Stopping || p.Killing) }); len(list) > 0 {
+		return w.End(list[0], tree.Exit{Signal: "SIGTERM"})
+	}
+	for _, p := range w.Find(func(p *Process) bool { return p.Alive }) {
+		n, ok := w.Tree.Node(p.ID)
+		switch {
+		case !ok || n.State != tree.Starting:
+		case p.Spec.Ready == tree.AtNotice:
+			return tree.Ready{Ref: p.Ref}
+		default:
+			return w.End(p, tree.Exit{})
+		}
+	}
+	due, ok := w.Tree.Deadline()
+	if !ok {
+		return nil
+	}
+	w.Now = max(w.Now, due)
+	return tree.Tick{}
 }
 
 // Call makes a request an event and gives the number that its reply will have.
