@@ -110,20 +110,22 @@ func (t *Tree) changeAtRest(s *node) {
 			t.discard(s, c)
 		}
 	}
-	s.unlist(t.change.at.moving)
+	t.unlist(s, t.change.at.moving)
 	if t.change.at.moving == nil && s.pending != nil {
 		s.spec, s.pending = *s.pending, nil
 		t.populate(s)
 	}
 }
 
-// unlist takes children that move away out of the static spec: where a name
-// comes again, it is a new child's.
-func (s *node) unlist(ids []string) {
+// unlist takes children that move away out of the static spec, also out of that
+// with which a supervisor above would start s anew: where a name comes again, it
+// is a new child's.
+func (t *Tree) unlist(s *node, ids []string) {
 	if len(ids) > 0 {
 		s.spec.Children = slices.DeleteFunc(slices.Clone(s.spec.Children), func(c ChildSpec) bool {
 			return slices.Contains(ids, c.ID)
 		})
+		t.restate(s)
 	}
 }
 
@@ -144,7 +146,7 @@ func (t *Tree) beginChange(s *node) {
 	}
 	op := operation{kind: opChange, cause: t.change.cause}
 	gone := t.change.at.moving
-	s.unlist(gone)
+	t.unlist(s, gone)
 	if gone == nil {
 		if s.pending == nil { // it was restarted meanwhile, with the new spec
 			t.changed(s)
