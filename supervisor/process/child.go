@@ -23,6 +23,7 @@ type child struct {
 	ref   tree.Ref
 	group group
 	asked bool // Stop or Kill came before the end of the main process
+	swept bool // they did not, so what was left of the group was killed
 
 	// Once the main process was reaped, while the group drains:
 	exit  tree.Exit
@@ -70,6 +71,9 @@ func (r *Reaper) signal(ref tree.Ref, signal string, all bool) {
 // send signals the group of a child, or its main process alone if that was not
 // reaped yet. It says whether somebody got the signal.
 func (r *Reaper) send(c *child, name string, all bool) bool {
+	if c.swept {
+		return false // all who are left have got a SIGKILL
+	}
 	number, ok := SignalNumber(name)
 	if !ok {
 		r.refused(c, name, errors.New("there is no such signal"))
@@ -107,10 +111,12 @@ func (r *Reaper) refused(c *child, name string, err error) {
 // group as long as the zombie holds the number, then with itself.
 func (r *Reaper) mainEnded(c *child) {
 	var err error
-	if !c.asked {
+	if c.asked {
+		r.handles = r.handles && c.group.hold()
+	} else {
 		err = c.group.signal(unix.SIGKILL)
+		c.swept = true // from now on the group is only looked at: no need to hold it
 	}
-	r.handles = r.handles && c.group.hold()
 	c.exit, c.at = wait(c.group.number), time.Now()
 	delete(r.mains, c.group.number)
 	if c.group.empty() {

@@ -45,19 +45,21 @@
 // draining groups a timer looks at each of them, at growing intervals.
 //
 // A draining group's leader was reaped, so its number is held by its members
-// alone and is free as soon as the last one is gone. The reaper therefore opens
-// a pidfd of the leader before it reaps it and signals the group through that
-// (PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9): it can only ever mean the group it was
-// opened for. On older kernels the number is used; then a stranger could be hit
-// if all numbers were given out once between two looks at the group, and if that
-// stranger had become a group leader. A child that gets the number of a draining
-// group proves that this group is gone.
+// alone and is free as soon as the last one is gone. After an end that nobody had
+// asked for this does no harm: all members have got SIGKILL, nothing is signalled
+// any more, and the group is only looked at. After one that was asked for, Kill is
+// still to come. There the reaper opens a pidfd of the leader before it reaps it
+// and signals the group through that (PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9): it
+// can only ever mean the group it was opened for. On older kernels the number is
+// used; then a stranger could be hit if all numbers were given out once between
+// two looks at the group, and if that stranger had become a group leader. A child
+// that gets the number of a draining group proves that this group is gone.
 //
 // # What a child does not inherit
 //
-// Sanitize, called first thing in main, makes sure that no descriptor, no ignored
-// signal and no reaped-by-others orphan gets past the daemon; the fork itself runs
-// on a thread with an empty signal mask. The runtime of Go raises the soft limit
+// Sanitize, called first thing in main, makes sure that no descriptor and no ignored
+// signal of the daemon's own starter gets past it, and that orphans come to it; the
+// fork itself runs on a thread with an empty signal mask. The runtime of Go raises the soft limit
 // of descriptors for itself and gives the child the one that the daemon was
 // started with, unless somebody calls syscall.Setrlimit or unix.Prlimit for
 // RLIMIT_NOFILE, which therefore nobody may. The same holds for signal.Ignore:
@@ -71,5 +73,7 @@
 // has to be started through another process of ours, which may hang in its place.
 //
 // A process that leaves its group (setsid or setpgid) is not part of the group
-// any more: neither Stop nor Kill reach it, and Exited does not wait for it.
+// any more: neither Stop nor Kill reach it, and Exited does not wait for it. The
+// other way round, a member whose parent has left the group and never waits for it
+// stays in the group as a zombie, and Exited waits until that parent ends.
 package process

@@ -3,12 +3,14 @@ package process_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -77,7 +79,10 @@ func under(t *testing.T, which, tests string, sys *syscall.SysProcAttr) {
 		t.Skipf("this is %q already", now)
 	}
 	read, write := pipe(t)
-	argv := []string{os.Args[0], "-test.run=" + tests, "-test.v"}
+	if err := read.SetReadDeadline(time.Now().Add(5 * patience)); err != nil {
+		t.Fatal(err)
+	}
+	argv := []string{os.Args[0], "-test.run=" + tests, "-test.v", "-test.timeout=" + (4 * patience).String()}
 	pid, err := syscall.ForkExec(exe, argv, &syscall.ProcAttr{
 		Env:   append(os.Environ(), circumstance+"="+which),
 		Files: []uintptr{0, write.Fd(), write.Fd()},
@@ -90,7 +95,11 @@ func under(t *testing.T, which, tests string, sys *syscall.SysProcAttr) {
 		t.Fatal(err)
 	}
 	write.Close()
-	output := readAll(t, read)
+	output, err := io.ReadAll(read)
+	if err != nil {
+		unix.Kill(pid, unix.SIGKILL)
+		t.Errorf("under %q: %v", which, err)
+	}
 	var status syscall.WaitStatus
 	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil || status != 0 {
 		t.Fatalf("under %q: %v, status %#x\n%s", which, err, status, output)

@@ -91,8 +91,8 @@ func (r *Reaper) Start(ref tree.Ref, c Command) {
 // Stop asks a child to end: it sends the signal (SIGTERM if the name is empty),
 // then SIGCONT, to the child's group, or with mainOnly to its main process alone.
 // The end that follows was asked for: what is left of the group has until Kill.
-// A ref without a child is no fault and nothing is signalled; a start that is
-// still tried fails.
+// A ref without a child is no fault and nothing is signalled, as for a child whose
+// group was killed after an end of its own; a start that is still tried fails.
 func (r *Reaper) Stop(ref tree.Ref, signal string, mainOnly bool) {
 	r.enqueue(func() { r.stop(ref, signal, mainOnly) })
 }
