@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		hold(16 << 20)
 	case "leader": // holds memory and has a helper in its session
 		helper := exec.Command("/proc/self/exe")
-		helper.Env = append(os.Environ(), "USAGE_TEST_CHILD=helper")
+		helper.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "USAGE_TEST_CHILD=helper")
 		helper.Stdin, helper.Stdout = os.Stdin, os.Stdout
 		if err := helper.Start(); err != nil {
 			panic(err)
@@ -62,7 +62,7 @@ func burn(d time.Duration) {
 func start(t *testing.T, role string, ready int) int {
 	t.Helper()
 	child := exec.Command("/proc/self/exe")
-	child.Env = append(os.Environ(), "USAGE_TEST_CHILD="+role)
+	child.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "USAGE_TEST_CHILD="+role)
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	in, err := child.StdinPipe()
 	if err != nil {
@@ -142,7 +142,7 @@ func burnWall(d time.Duration) {
 
 func TestVanishedProcessIsAbsent(t *testing.T) {
 	child := exec.Command("/proc/self/exe")
-	child.Env = append(os.Environ(), "USAGE_TEST_CHILD=helper")
+	child.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "USAGE_TEST_CHILD=helper")
 	if err := child.Run(); err != nil {
 		t.Fatal(err)
 	}
