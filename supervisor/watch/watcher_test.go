@@ -386,7 +386,7 @@ func TestWatchLimitIsToldInWords(t *testing.T) {
 func inUserNamespace(t *testing.T) {
 	t.Helper()
 	child := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$")
-	child.Env = append(os.Environ(), "WATCH_TEST_CHILD=1")
+	child.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "WATCH_TEST_CHILD=1")
 	child.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
