@@ -294,7 +294,7 @@ func TestLogs(t *testing.T) {
 	t.Parallel()
 	b := plot(t, `
 [process.a]
-command = "for i in 1 2 3; do echo a$i; echo e$i >&2; done; while [ ! -e go ]; do sleep 0.02; done; echo more; printf unfinished; sleep 1000"
+command = "for i in 1 2 3; do echo a$i; echo e$i >&2; done; while [ ! -e go ]; do sleep 0.02; done; while [ ! -e enough ]; do echo more; sleep 0.02; done; printf unfinished; sleep 1000"
 [process.b]
 command = "echo b1; sleep 1000"
 [process.bytes]
@@ -343,6 +343,8 @@ restart = "transient"
 	b.write("go", "")
 	follow.line("more")
 	until(t, "it follows all", func() bool { return strings.Contains(last.stdout(), "more") })
+	b.write("enough", "")
+	until(t, "all is written", func() bool { return strings.HasSuffix(b.must("logs", "--raw", "a"), "unfinished") })
 	hasNot(t, "logs -f -n 0", last.stdout(), "a1", "b1")
 	b.must("down")
 	follow.wait()

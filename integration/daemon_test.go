@@ -297,7 +297,7 @@ func TestWhatAChildSees(t *testing.T) {
 [process.a]
 command = """
 env -0 > env; pwd > cwd; ls -l /proc/self/fd > fds; readlink /proc/$$/fd/0 > stdin
-grep -E '^(Sig|Shd)' /proc/$$/status > signals; cut -d' ' -f1,5,6 /proc/$$/stat > ids; ulimit -n > files; umask > umask
+grep -E '^(Sig|Shd)' /proc/self/status > signals; cut -d' ' -f1,5,6 /proc/$$/stat > ids; ulimit -n > files; umask > umask
 echo on > on; sleep 1000
 """
 dir = "sub"
@@ -379,7 +379,7 @@ func checkSignals(t *testing.T, status string) {
 func TestSignalsOfTheStarter(t *testing.T) {
 	t.Parallel()
 	needs(t, "perl")
-	tree := "[process.a]\ncommand = \"grep -E '^Sig' /proc/$$/status > signals; echo on > on; sleep 1000\"\n"
+	tree := "[process.a]\ncommand = \"grep -E '^Sig' /proc/self/status > signals; echo on > on; sleep 1000\"\n"
 	for name, starter := range map[string]string{
 		"ignored": `$SIG{$_} = 'IGNORE' for qw(HUP INT QUIT PIPE CHLD USR1 TERM); exec @ARGV`,
 		"blocked": `use POSIX; my $s = POSIX::SigSet->new; $s->fillset; sigprocmask(SIG_BLOCK, $s); exec @ARGV`,
