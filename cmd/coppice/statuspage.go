@@ -81,11 +81,12 @@ func (p page) headline(t *ipc.Tree) string {
 		}
 	})
 	troubled, moving := remarkable(nil, nil, &t.Root)
-	text := fmt.Sprintf("%s: %d of %d running, ", p.brush.paint(bold, safe(t.Name)), running, processes)
+	text := fmt.Sprintf(": %d of %d running, ", running, processes)
 	if finished > 0 {
 		text += fmt.Sprintf("%d finished, ", finished)
 	}
 	text += fmt.Sprintf("up %s, daemon pid %d", ago(p.now, t.Daemon.StartedAt), t.Daemon.PID)
+	text = p.brush.paint(bold, cut(safe(t.Name), max(p.width-len(text), 8))) + text
 	if t.Daemon.Stopping {
 		text += "\n" + p.brush.paint(yellow, "being stopped")
 	}
