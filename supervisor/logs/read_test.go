@@ -84,6 +84,14 @@ func TestLinesOfSeveralNamesInOrderOfArrival(t *testing.T) {
 	expect(t, read(t, dir, logs.Query{Last: -1, Names: []string{"api", "never"}}), "api 1", "api 2", "api 6")
 	expect(t, read(t, dir, logs.Query{Last: 2, Names: []string{"api"}}), "api 2", "api 6")
 	expect(t, read(t, filepath.Join(dir, "nowhere"), logs.Query{Last: -1}))
+
+	// A line without an end is a line, also when it is the oldest.
+	s, dir = open(t, nil)
+	api, db = pipe(t, s, "api"), pipe(t, s, "db")
+	say(t, s, api, "api", "1")
+	say(t, s, db, "db", "2\n3\n")
+	expect(t, read(t, dir, logs.Query{Last: 2}), "db 2", "db 3")
+	expect(t, read(t, dir, logs.Query{Last: 3}), "api 1…", "db 2", "db 3")
 }
 
 func TestIncarnationsAreApart(t *testing.T) {
@@ -321,6 +329,23 @@ func TestFollowRawAndSomeNames(t *testing.T) {
 	c.expect("api no newline")
 	write(t, api, "\x00\n")
 	c.expect("api \x00\n")
+}
+
+// Names that are forgotten before the end of the store are no trouble for it.
+func TestForgottenAtTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	s, err := logs.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := pipe(t, s, "api")
+	write(t, w, "last words")
+	s.Forget("api")
+	w.Close()
+	s.Close()
+	if got := string(captured(t, dir, "api")); got != "last words" {
+		t.Errorf("captured %q", got)
+	}
 }
 
 func TestFollowEndsWithTheStore(t *testing.T) {

@@ -2,9 +2,9 @@ package logs
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // LineMax is the length in bytes at which a line is split into several Lines.
@@ -19,7 +19,7 @@ type source struct {
 	raw    bool
 	step   int // how many bytes are read at once
 
-	inode uint64
+	file  identity
 	limit int64  // it reads no further than this
 	start int64  // offset in the file of what buf begins with
 	buf   []byte // read and not yet taken, a part of block
@@ -27,7 +27,7 @@ type source struct {
 	times *timeline
 
 	head Line // the piece that is next, for the merge
-	// whole says that head ends where a line of the file ends.
+	// whole says that head ends where a line of the file ends, or the file does.
 	whole bool
 	order int // among sources, to settle equal times
 }
@@ -36,7 +36,7 @@ type source struct {
 // one.
 func newSource(dir, name string, q Query, step int) *source {
 	c := &source{name: name, folder: filepath.Join(dir, name), raw: q.Raw, step: step}
-	c.inode, c.limit = identify(c.path())
+	c.file, c.limit = identify(c.path())
 	return c
 }
 
@@ -49,11 +49,12 @@ func (c *source) seek(offset int64) {
 }
 
 // refresh lets the source read what was written since it last looked. A file
-// that was replaced or truncated is read from its beginning.
+// that was replaced or truncated is read from its beginning, unless it has grown
+// beyond its old length since it was truncated: that cannot be seen.
 func (c *source) refresh() {
-	inode, size := identify(c.path())
-	if inode != c.inode || size < c.start+int64(len(c.buf)) {
-		c.inode = inode
+	file, size := identify(c.path())
+	if file != c.file || size < c.start+int64(len(c.buf)) {
+		c.file = file
 		c.seek(0)
 	}
 	c.limit = size
@@ -69,10 +70,10 @@ func (c *source) next(final bool) bool {
 		return false
 	}
 	c.head = Line{Time: c.times.at(c.start).when(), Name: c.name, Bytes: c.buf[:n], Part: end == openEnd || end == cutEnd}
-	c.whole = end == lineEnd
+	c.whole = end == lineEnd || end == openEnd
 	if c.raw {
 		c.head.Part = false
-	} else if c.whole {
+	} else if end == lineEnd {
 		c.head.Bytes = c.buf[:n-1]
 	}
 	c.start += int64(n)
@@ -147,13 +148,25 @@ func (c *source) fill() bool {
 	return n > 0
 }
 
-// identify tells which file is at a path, and its length.
-func identify(path string) (inode uint64, size int64) {
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return 0, 0
+// identity tells a file from those that had its path before it. An inode number
+// alone does not: it is given again at once.
+type identity struct {
+	inode      uint64
+	bornSecond int64
+	bornNano   uint32
+}
+
+// identify tells which file is at a path, and its length; the zero identity is no
+// regular file.
+func identify(path string) (identity, int64) {
+	const mask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_SIZE | unix.STATX_BTIME
+	var stat unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, mask, &stat)
+	if err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return identity{}, 0
 	}
-	return info.Sys().(*syscall.Stat_t).Ino, info.Size()
+	// A file system without birth times leaves them 0.
+	return identity{inode: stat.Ino, bornSecond: stat.Btime.Sec, bornNano: stat.Btime.Nsec}, int64(stat.Size)
 }
 
 // seekLast sets the source to the last so many lines of its file and returns how

@@ -229,9 +229,12 @@ func (s *Store) Close() {
 	s.closeOnce.Do(func() {
 		s.epoll.close()
 		<-s.moverDone
-		for _, name := range slices.Sorted(maps.Keys(s.sinks)) {
+		s.sinksMu.Lock()
+		left := maps.Clone(s.sinks)
+		s.sinksMu.Unlock()
+		for name, k := range left {
 			s.Drain(name)
-			s.sinks[name].closeAll(s.epoll)
+			k.closeAll(s.epoll)
 		}
 		s.followers.end()
 		s.echo.end()

@@ -273,10 +273,17 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// TestMain lets this binary be the children that hold many pipes.
+// TestMain lets this binary be the children: one that writes much, or those that
+// hold many pipes.
 func TestMain(m *testing.M) {
-	if os.Getenv("LOGS_TEST_CHILD") == "" {
+	switch os.Getenv("LOGS_TEST_CHILD") {
+	case "":
 		os.Exit(m.Run())
+	case "flood":
+		size, _ := strconv.Atoi(os.Getenv("LOGS_TEST_SIZE"))
+		count, _ := strconv.Atoi(os.Getenv("LOGS_TEST_COUNT"))
+		floodStdout(size, count)
+		return
 	}
 	pipes, _ := strconv.Atoi(os.Getenv("LOGS_TEST_CHILD"))
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -292,7 +299,7 @@ func tenChildren(t *testing.T, s *logs.Store, pipes int) (speak func()) {
 	var stdins []io.Writer
 	for c := range 10 {
 		child := exec.Command("/proc/self/exe")
-		child.Env = append(os.Environ(), fmt.Sprint("LOGS_TEST_CHILD=", pipes/10))
+		child.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", fmt.Sprint("LOGS_TEST_CHILD=", pipes/10))
 		for i := range pipes / 10 {
 			w, err := s.Pipe(fmt.Sprint("p", c*pipes/10+i))
 			if err != nil {
