@@ -42,7 +42,7 @@ func newRules(wish map[string]Patterns) []*rule {
 func newRule(dir, glob string) *rule {
 	dir = filepath.Clean(dir)
 	base, pattern := doublestar.SplitPattern(filepath.ToSlash(glob))
-	root := filepath.FromSlash(base)
+	root := filepath.FromSlash(unescape(base))
 	if !filepath.IsAbs(root) {
 		root = filepath.Join(dir, root)
 	}
@@ -54,6 +54,18 @@ func newRule(dir, glob string) *rule {
 		r.depth = -1
 	}
 	return r
+}
+
+// unescape is the path that a glob without wildcards means.
+func unescape(glob string) string {
+	var path strings.Builder
+	for i := 0; i < len(glob); i++ {
+		if glob[i] == '\\' && i+1 < len(glob) {
+			i++
+		}
+		path.WriteByte(glob[i])
+	}
+	return path.String()
 }
 
 // way is the folders from dir down to the one above root.

@@ -27,7 +27,8 @@ type Patterns struct {
 	// Dir is the folder that relative globs begin at.
 	Dir string
 	// Globs are paths with *, ?, [a-z], {a,b} and ** (any number of folders).
-	// A path without any of these is a single file.
+	// A path without any of these is a single file; a backslash takes the
+	// meaning from the character behind it.
 	Globs []string
 }
 
@@ -83,7 +84,7 @@ func New(fire func(name string), trouble func(error)) (*Watcher, error) {
 }
 
 // Set replaces what is watched. It does not wait: the channel is closed when the
-// new watches are in place, or were replaced in turn. Changes that have come but
+// new watches are in place, were replaced in turn, or the watcher is closed. Changes that have come but
 // were not told are told still, of names that stay.
 func (w *Watcher) Set(patterns map[string]Patterns) (placed <-chan struct{}) {
 	w.wishMu.Lock()
@@ -108,6 +109,7 @@ func (w *Watcher) Close() {
 // run is the goroutine.
 func (w *Watcher) run() {
 	defer close(w.done)
+	defer w.abandon()
 	defer w.kernel.Close()
 	for {
 		select {
@@ -122,6 +124,16 @@ func (w *Watcher) run() {
 		case <-w.due():
 			w.tell()
 		}
+	}
+}
+
+// abandon lets nobody wait for a wish that will not be fulfilled.
+func (w *Watcher) abandon() {
+	w.wishMu.Lock()
+	defer w.wishMu.Unlock()
+	if w.placed != nil {
+		close(w.placed)
+		w.placed = nil
 	}
 }
 

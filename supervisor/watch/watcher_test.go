@@ -275,8 +275,9 @@ func TestPathsOutsideOfDir(t *testing.T) {
 		"relative": {Dir: f.path("project [1]"), Globs: []string{"../common/*.go"}},
 		"absolute": {Dir: f.path("project [1]"), Globs: []string{f.path("common") + "/*.c"}},
 		"odd":      {Dir: f.path("project [1]"), Globs: []string{"*.go"}},
+		"escaped":  {Dir: "/", Globs: []string{f.path(`project \[1\]`) + `/tree\{1\}.toml`}},
 	})
-	for file, name := range map[string]string{"common/x.go": "relative", "common/x.c": "absolute", "project [1]/x.go": "odd"} {
+	for file, name := range map[string]string{"common/x.go": "relative", "common/x.c": "absolute", "project [1]/x.go": "odd", "project [1]/tree{1}.toml": "escaped"} {
 		f.write(file)
 		for got := range f.fired {
 			if got == name {
