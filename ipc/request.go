@@ -161,7 +161,8 @@ func signalName(name string) (string, error) {
 	if name == "" {
 		return "SIGTERM", nil
 	}
-	if unix.SignalNum(name) == 0 {
+	// What real-time signals there are is the backend's to know.
+	if unix.SignalNum(name) == 0 && !strings.HasPrefix(name, "SIGRT") {
 		return "", badInput(0, "there is no signal %s; signals are named like SIGHUP", quote(name))
 	}
 	return name, nil

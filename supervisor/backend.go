@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"coppice/configs"
@@ -170,9 +171,12 @@ func (r *runtime) Logs(ctx context.Context, q ipc.LogQuery, emit func(ipc.LogLin
 	var missing error
 	err := r.ask(ctx, func() {
 		for _, name := range q.Names {
-			if n, ok := r.tree.Node(name); !ok || n.Spec.Type == tree.Supervisor {
+			n, ok := r.tree.Node(name)
+			switch {
+			case !ok:
 				missing = r.noNode(name)
-				return
+			case n.Spec.Type == tree.Supervisor:
+				missing = refused("%s is a supervisor and writes nothing; name a process below it", name)
 			}
 		}
 	})
@@ -183,7 +187,7 @@ func (r *runtime) Logs(ctx context.Context, q ipc.LogQuery, emit func(ipc.LogLin
 		return errNotSplit
 	}
 	if !q.Follow {
-		return ReadLogs(r.opts.Folders.Logs, q, emit)
+		return readLogs(r.opts.Folders.Logs, q, emit)
 	}
 	return r.store.Follow(ctx, logQuery(q), func(l logs.Line) error { return emit(logLine(l)) })
 }
@@ -194,6 +198,15 @@ func ReadLogs(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
 	if q.Stderr {
 		return errNotSplit
 	}
+	for _, name := range q.Names {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return &ipc.Error{Code: ipc.CodeNoNode, Title: fmt.Sprintf("no process named %q has left any output", name)}
+		}
+	}
+	return readLogs(dir, q, emit)
+}
+
+func readLogs(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
 	return logs.Read(dir, logQuery(q), func(l logs.Line) error { return emit(logLine(l)) })
 }
 
@@ -210,14 +223,14 @@ func logLine(l logs.Line) ipc.LogLine {
 func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 	n := ipc.Node{
 		Name: s.Spec.ID, Kind: "process", State: string(s.State), Held: s.Held,
-		PID: s.PID, Restarts: s.Restarts, Since: r.wall(s.Since).UTC(),
+		PID: s.PID, Restarts: s.Restarts, Since: r.wall(s.Since),
 		LastExit: r.lastExit(s.LastEnd),
 	}
 	if s.Cause != 0 {
 		n.Cause = s.Cause + r.record.base
 	}
 	if s.Until != 0 {
-		until := r.wall(s.Until).UTC()
+		until := r.wall(s.Until)
 		n.Until = &until
 	}
 	if s.Spec.ID != r.config.Spec.ID {
@@ -257,7 +270,7 @@ func (r *runtime) lastExit(end *tree.End) *ipc.LastExit {
 		return nil
 	}
 	code, signal := ends(end.Exit)
-	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), At: r.wall(end.At).UTC()}
+	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), At: r.wall(end.At)}
 }
 
 // addUsage puts what was measured to the nodes.

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"time"
 
+	"go.uber.org/zap"
+
 	"coppice/supervisor/process"
 	"coppice/tree"
 )
@@ -38,9 +40,17 @@ func (r *runtime) loop() {
 // now is the present as the tree counts it: monotonic, never 0.
 func (r *runtime) now() tree.Time { return tree.Time(time.Since(r.origin)) + 1 }
 
-// wall is when a time of the tree's was, or will be, on the wall clock of now.
+// clockStep is how far the wall clock has to move for the times of the tree to
+// be told anew. Below it the same time is told in the same way every time.
+const clockStep = 10 * time.Millisecond
+
+// wall is a time of the tree's on the wall clock, in whole microseconds.
 func (r *runtime) wall(at tree.Time) time.Time {
-	return time.Now().Add(time.Duration(at - r.now()))
+	zero := time.Now().Add(-time.Duration(r.now()))
+	if zero.Sub(r.zero).Abs() > clockStep {
+		r.zero = zero
+	}
+	return r.zero.Add(time.Duration(at)).Truncate(time.Microsecond).UTC()
 }
 
 // arm sets the one timer to the tree's next deadline.
@@ -57,8 +67,9 @@ func (r *runtime) arm(timer *time.Timer) {
 // (a pipe that cannot be made) is heard before the loop waits again.
 func (r *runtime) step(events ...tree.Event) {
 	for {
-		out := r.tree.Step(r.now(), events...)
-		r.tell(out.Reports)
+		now := r.now()
+		out := r.tree.Step(now, events...)
+		r.tell(out.Reports, r.wall(now))
 		for _, a := range out.Actions {
 			r.execute(a)
 		}
@@ -88,6 +99,8 @@ func (r *runtime) hear(facts []process.Fact) []tree.Event {
 			r.unwatchReady(f.Ref)
 			r.store.Drain(f.Ref.ID)
 			events = append(events, tree.Exited{Ref: f.Ref, Exit: f.Exit})
+		case process.SignalFailed:
+			r.log.Error("cannot signal "+f.Ref.ID+": "+f.Cause, zap.String("node", f.Ref.ID), zap.String("signal", f.Signal))
 		}
 	}
 	return events

@@ -11,14 +11,13 @@ import (
 	"coppice/tree"
 )
 
-// tell records what the tree reports, before anything is done about it, and
+// tell records what the tree has reported at a time, before anything is done about it, and
 // tells it to who follows and to the log.
-func (r *runtime) tell(reports []tree.Report) {
+func (r *runtime) tell(reports []tree.Report, at time.Time) {
 	if len(reports) == 0 {
 		return
 	}
 	events := make([]ipc.Event, len(reports))
-	at := time.Now().UTC()
 	for i, report := range reports {
 		events[i] = event(report, at)
 	}

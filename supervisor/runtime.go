@@ -83,6 +83,7 @@ type runtime struct {
 	ended   context.Context // done, as a context
 	end     context.CancelFunc
 
+	zero     time.Time // of tree.Time, on the wall clock
 	tree     *tree.Tree
 	config   *configs.Config
 	queue    []tree.Event // what the loop found out itself

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,15 +35,25 @@ Coppice does nothing else: when the process ends, it is an end nobody asked for.
 	return a.showsJSON(cmd)
 }
 
+// The real-time signals that programs may use (signal(7)).
+const (
+	realTimeMin = 34
+	realTimeMax = 64
+)
+
 // signalName is the full name of a signal that was given by name or number.
 func signalName(text string) (string, error) {
 	name := strings.ToUpper(text)
 	if n, err := strconv.Atoi(text); err == nil {
 		name = unix.SignalName(syscall.Signal(n))
+		if n >= realTimeMin && n <= realTimeMax {
+			name = fmt.Sprintf("SIGRTMIN+%d", n-realTimeMin)
+		}
 	} else if !strings.HasPrefix(name, "SIG") {
 		name = "SIG" + name
 	}
-	if unix.SignalNum(name) == 0 {
+	// The daemon knows the real-time signals by their distance to the first.
+	if unix.SignalNum(name) == 0 && !strings.HasPrefix(name, "SIGRT") {
 		return "", usagef("there is no signal %s; signals are named like HUP, SIGHUP or 1", safe(text))
 	}
 	return name, nil
