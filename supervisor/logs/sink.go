@@ -292,38 +292,3 @@ func (k *sink) retry(s *Store) trouble {
 	s.troubled.Add(-1)
 	return trouble{changed: true}
 }
-
-// readPipe reads as read(2), and again when a signal came.
-func readPipe(fd int, buf []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, buf)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-// writeAll writes as much as can be written; an error comes with less than all.
-func writeAll(fd int, data []byte) (int, error) {
-	written := 0
-	for written < len(data) {
-		n, err := unix.Write(fd, data[written:])
-		if err != nil && err != unix.EINTR {
-			return written, err
-		}
-		written += max(n, 0)
-	}
-	return written, nil
-}
-
-// openAppend opens a file for appending. O_NONBLOCK is for the case that
-// somebody put a FIFO in its place, on which an open would hang.
-func openAppend(path string) (int, error) {
-	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	for {
-		fd, err := unix.Open(path, flags, 0o600)
-		if err != unix.EINTR {
-			return fd, err
-		}
-	}
-}

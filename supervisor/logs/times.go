@@ -2,10 +2,8 @@ package logs
 
 import (
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"math"
-	"os"
 	"path/filepath"
 	"sort"
 	"time"
@@ -211,34 +209,6 @@ func readBlock(path string, b []byte, position int64) int {
 	defer file.Close()
 	n, _ := file.ReadAt(b, position)
 	return n
-}
-
-// modified is when a file was last changed, 0 if that cannot be told.
-func modified(path string) int64 {
-	if info, err := os.Lstat(path); err == nil {
-		return info.ModTime().UnixNano()
-	}
-	return 0
-}
-
-// errNotRegular is what stands where a log file should be.
-var errNotRegular = errors.New("not a regular file")
-
-// openRegular opens a regular file for reading and tells its length.
-func openRegular(path string) (*os.File, int64, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errNotRegular
-	}
-	if err != nil {
-		file.Close()
-		return nil, 0, err
-	}
-	return file, info.Size(), nil
 }
 
 // when is a record's time.
