@@ -1,8 +1,6 @@
 package probe
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -48,20 +46,6 @@ type Notify struct {
 type news struct {
 	ref      tree.Ref
 	stranger int
-}
-
-// socket is where one incarnation's processes send their messages.
-type socket struct {
-	ref     tree.Ref
-	number  int32 // by which epoll reports it
-	fd      int
-	address string
-	uid     int // that the process runs as
-	pid     int // of its main process, 0 while unknown
-	held    []message
-	ready   bool
-	status  string
-	told    bool // a stranger was reported
 }
 
 // message is what one datagram said, and who sent it.
@@ -112,30 +96,6 @@ func (n *Notify) Open(ref tree.Ref, uid int) (address string, err error) {
 	}
 	n.sockets[ref], n.numbers[s.number] = s, s
 	return address, nil
-}
-
-// newAddress makes a name that nobody can guess.
-func newAddress() string {
-	var name [16]byte
-	rand.Read(name[:])
-	return "@coppice-" + hex.EncodeToString(name[:])
-}
-
-// listen binds a datagram socket that is told who sends.
-func listen(address string) (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, err
-	}
-	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
-	if err == nil {
-		err = unix.Bind(fd, &unix.SockaddrUnix{Name: address})
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
 }
 
 // freeNumber finds the next number that no socket has.

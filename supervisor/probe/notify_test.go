@@ -257,14 +257,15 @@ func held(t *testing.T) *probe.Notify {
 // A process that says its word and is gone when that is read (systemd-notify) is
 // believed by its user: the daemon's or the process's own, and no other.
 func TestDeadSender(t *testing.T) {
+	self, other := os.Geteuid(), 65533
 	for _, c := range []struct {
 		sender, owner int
 		ready         bool
 	}{
-		{os.Geteuid(), os.Geteuid(), true},
-		{os.Geteuid(), 65534, true},
-		{65534, 65534, true},
-		{65534, os.Geteuid(), false},
+		{self, self, true},
+		{self, other, true},
+		{other, other, true},
+		{other, self, false},
 	} {
 		n := held(t)
 		address, err := n.Open(api, c.owner)
@@ -275,7 +276,7 @@ func TestDeadSender(t *testing.T) {
 		child := exec.Command("/proc/self/exe")
 		child.Env = childEnv("send and go", address, "READY=1")
 		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		if c.sender != os.Geteuid() {
+		if c.sender != self {
 			child.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(c.sender), Gid: uint32(c.sender)}
 		}
 		if err := child.Run(); errors.Is(err, syscall.EPERM) {

@@ -1,0 +1,48 @@
+package probe
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+
+	"golang.org/x/sys/unix"
+
+	"coppice/tree"
+)
+
+// socket is where one incarnation's processes send their messages.
+type socket struct {
+	ref     tree.Ref
+	number  int32 // by which epoll reports it
+	fd      int
+	address string
+	uid     int // that the process runs as
+	pid     int // of its main process, 0 while unknown
+	held    []message
+	ready   bool
+	status  string
+	told    bool // a stranger was reported
+}
+
+// newAddress makes a name that nobody can guess.
+func newAddress() string {
+	var name [16]byte
+	rand.Read(name[:])
+	return "@coppice-" + hex.EncodeToString(name[:])
+}
+
+// listen binds a datagram socket that is told who sends.
+func listen(address string) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: address})
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
