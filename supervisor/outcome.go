@@ -76,6 +76,9 @@ func (r *runtime) noSupervisor(cmd ipc.Command) (*ipc.Result, error) {
 	if cmd.Verb == "stop" {
 		return already("%s is stopped already: its supervisor does not run", cmd.Node)
 	}
+	if r.down {
+		return nil, refused("cannot %s %s: the tree is being stopped", cmd.Verb, cmd.Node)
+	}
 	return nil, refused("cannot %s %s: its supervisor does not run; start that first (`coppice status` shows it)", cmd.Verb, cmd.Node)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -135,6 +136,9 @@ func (a *app) launch(p place, file string, watch bool) (*os.Process, *os.File, e
 		Dir: a.dir, Env: a.environ, Files: []*os.File{null, log, log, w},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.New("cannot start a daemon in the background: /proc is not mounted; `coppice daemon` in the foreground does without it")
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, r.Close())
 	}
