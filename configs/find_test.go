@@ -67,8 +67,10 @@ func TestFindTrustsOnlyTheOwner(t *testing.T) {
 		"readable for all":    {func(f string) error { return os.Chmod(f, 0o444) }, uid, ""},
 		"of another":          {func(string) error { return nil }, uid + 1, otherOwner(uid)},
 		"link to a safe file": {func(f string) error { return relink(f, filepath.Dir(f)+"/real.toml", 0o755) }, uid, ""},
-		"link to an open place": {func(f string) error { return relink(f, filepath.Dir(f)+"/open/real.toml", 0o777) }, uid,
-			"open may be written by everybody"},
+		"link to an open place": {
+			func(f string) error { return relink(f, filepath.Dir(f)+"/open/real.toml", 0o777) }, uid,
+			"open may be written by everybody",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := makeFile(t, t.TempDir()+"/dir/coppice.toml")

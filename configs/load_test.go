@@ -170,8 +170,10 @@ watch = ["**/*.go", "../common/[a-z]*.{c,h}", "/etc/app.conf", "./x/../y"]
 	equal(t, "settings", settings, configs.Settings{
 		StopSignal: "SIGINT", StopMain: true,
 		Watch: []configs.Glob{
-			{Base: "/srv/shop", Pattern: "**/*.go"}, {Base: "/srv/common", Pattern: "[a-z]*.{c,h}"},
-			{Base: "/etc", Pattern: "app.conf"}, {Base: "/srv/shop", Pattern: "y"},
+			{Base: "/srv/shop", Pattern: "**/*.go"},
+			{Base: "/srv/common", Pattern: "[a-z]*.{c,h}"},
+			{Base: "/etc", Pattern: "app.conf"},
+			{Base: "/srv/shop", Pattern: "y"},
 		},
 	})
 	spec.Start = nil

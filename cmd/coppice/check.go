@@ -46,8 +46,10 @@ func (a *app) check() error {
 	}
 	processes, supervisors := count(config.Spec)
 	if a.json {
-		return a.document(map[string]any{"name": config.Name, "file": config.Path,
-			"processes": processes, "supervisors": supervisors})
+		return a.document(map[string]any{
+			"name": config.Name, "file": config.Path,
+			"processes": processes, "supervisors": supervisors,
+		})
 	}
 	return a.print(fmt.Sprintf("%s is right: %s, %s in tree %s\n", safe(config.Path),
 		counted(processes, "process", "processes"), counted(supervisors, "supervisor", "supervisors"), safe(config.Name)))

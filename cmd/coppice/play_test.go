@@ -45,8 +45,10 @@ func playedEngine() engine {
 				return 1, err
 			}
 			defer l.Release()
-			p := &played{place: o.place, config: o.config, play: os.Getenv("PLAY"),
-				changed: make(chan struct{}), ended: make(chan struct{}), boot: make(chan error, 1)}
+			p := &played{
+				place: o.place, config: o.config, play: os.Getenv("PLAY"),
+				changed: make(chan struct{}), ended: make(chan struct{}), boot: make(chan error, 1),
+			}
 			return p.run(l, o)
 		},
 		readLogs: func(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
@@ -128,8 +130,10 @@ func (p *played) Tree(context.Context, bool) (*ipc.Tree, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text, _ := json.Marshal(p.root) // a copy
-	t := &ipc.Tree{Name: p.config.Name, Daemon: ipc.Daemon{PID: os.Getpid(), Version: version, StartedAt: time.Now(),
-		File: p.config.Path, Digest: ipc.Digest(p.config.Source), Stopping: p.down}}
+	t := &ipc.Tree{Name: p.config.Name, Daemon: ipc.Daemon{
+		PID: os.Getpid(), Version: version, StartedAt: time.Now(),
+		File: p.config.Path, Digest: ipc.Digest(p.config.Source), Stopping: p.down,
+	}}
 	return t, json.Unmarshal(text, &t.Root)
 }
 

@@ -29,26 +29,34 @@ func shop() *ipc.Tree {
 	return &ipc.Tree{
 		Name:   "shop",
 		Daemon: ipc.Daemon{PID: 4711, StartedAt: before(26 * time.Hour)},
-		Root: ipc.Node{Name: "root", Kind: "supervisor", State: "running", Strategy: "rest_for_one", Intensity: 3.0, Period: "5s", Since: before(26 * time.Hour),
+		Root: ipc.Node{
+			Name: "root", Kind: "supervisor", State: "running", Strategy: "rest_for_one", Intensity: 3.0, Period: "5s", Since: before(26 * time.Hour),
 			Children: []ipc.Node{
-				{Name: "db", Kind: "process", State: "running", PID: 4712, Restart: "permanent", Restarts: 2, Since: before(3*time.Hour + 120*time.Second),
+				{
+					Name: "db", Kind: "process", State: "running", PID: 4712, Restart: "permanent", Restarts: 2, Since: before(3*time.Hour + 120*time.Second),
 					CPUPercent: ptr(12.34), Memory: ptr(uint64(734003200)),
-					LastExit: &ipc.LastExit{Signal: ptr("SIGKILL"), Reason: "signal", At: before(3*time.Hour + 121*time.Second)}},
+					LastExit: &ipc.LastExit{Signal: ptr("SIGKILL"), Reason: "signal", At: before(3*time.Hour + 121*time.Second)},
+				},
 				{Name: "migrate", Kind: "process", State: "finished", Restart: "transient", Since: before(26 * time.Hour), LastExit: exitOf(0, 26*time.Hour)},
-				{Name: "backend", Kind: "supervisor", State: "running", Strategy: "one_for_all", Intensity: "infinity", Period: "5s", Restarts: 1, Since: before(time.Hour), AutoShutdown: "any_significant",
+				{
+					Name: "backend", Kind: "supervisor", State: "running", Strategy: "one_for_all", Intensity: "infinity", Period: "5s", Restarts: 1, Since: before(time.Hour), AutoShutdown: "any_significant",
 					Children: []ipc.Node{
 						{Name: "api-with-a-name-that-goes-on", Kind: "process", State: "starting", PID: 4720, Restarts: 1, Since: before(3 * time.Second), Until: after(57 * time.Second), CPUPercent: ptr(0.0), Memory: ptr(uint64(900))},
 						{Name: "worker", Kind: "process", State: "backoff", Restarts: 14, Since: before(time.Second), Until: after(4 * time.Second), LastExit: exitOf(3, time.Second)},
 						{Name: "mailer", Kind: "process", State: "stopping", PID: 4722, Since: before(2 * time.Second), Until: after(3 * time.Second)},
-					}},
-				{Name: "legacy", Kind: "supervisor", State: "failed", Strategy: "one_for_one", Intensity: 3.0, Period: "5s", Since: before(10 * time.Minute),
+					},
+				},
+				{
+					Name: "legacy", Kind: "supervisor", State: "failed", Strategy: "one_for_one", Intensity: 3.0, Period: "5s", Since: before(10 * time.Minute),
 					Children: []ipc.Node{
 						{Name: "old", Kind: "process", State: "failed", Since: before(10 * time.Minute), LastExit: exitOf(70, 10*time.Minute)},
-					}},
+					},
+				},
 				{Name: "cache", Kind: "process", State: "stopped", Held: true, Since: before(time.Minute), LastExit: &ipc.LastExit{Signal: ptr("SIGTERM"), Reason: "stopped", At: before(time.Minute)}},
 				{Name: "flaky", Kind: "process", State: "restarting", Restarts: 3, Since: noon, LastExit: &ipc.LastExit{Reason: "start_failed", At: noon}},
 				{Name: "byhand", Kind: "process", State: "stopped", Since: before(time.Hour), LastExit: &ipc.LastExit{Code: ptr(1), Reason: "start_failed", At: before(time.Hour)}},
-			}},
+			},
+		},
 	}
 }
 
@@ -90,7 +98,9 @@ func TestStatusPageObeysNobody(t *testing.T) {
 }
 
 func TestASmallTreeHasNoEmptyColumns(t *testing.T) {
-	tree := &ipc.Tree{Name: "t", Daemon: ipc.Daemon{PID: 1, StartedAt: noon}, Root: ipc.Node{Name: "root", Kind: "supervisor", State: "running",
-		Strategy: "one_for_one", Intensity: 3.0, Period: "5s", Since: noon, Children: []ipc.Node{{Name: "a", Kind: "process", State: "stopped", Held: true}}}}
+	tree := &ipc.Tree{Name: "t", Daemon: ipc.Daemon{PID: 1, StartedAt: noon}, Root: ipc.Node{
+		Name: "root", Kind: "supervisor", State: "running",
+		Strategy: "one_for_one", Intensity: 3.0, Period: "5s", Since: noon, Children: []ipc.Node{{Name: "a", Kind: "process", State: "stopped", Held: true}},
+	}}
 	golden(t, "status-tiny", page{width: 80, now: noon}.statusPage(tree))
 }

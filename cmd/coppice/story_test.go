@@ -93,10 +93,14 @@ func TestWhy(t *testing.T) {
 		{name: "stopped by hand", of: "db", states: map[string]string{"db": "stopped!"}, record: "db requested 0 request=stop\ndb stopping 1\ndb stopped 2 signal=SIGTERM"},
 		{name: "stopped with its supervisor by hand", of: "api", states: map[string]string{"api": "stopped", "backend": "stopped!", "worker": "stopped"}, record: "backend requested 0 request=stop\nbackend stopping 1\napi stopping 2\napi stopped 3 code=0"},
 		{name: "a start by hand that failed", of: "db", states: map[string]string{"db": "stopped"}, record: "db requested 0 request=start\ndb starting 1\ndb start_failed 2 cause=cannot_execute_./db:_no_such_file"},
-		{name: "its supervisor gave up", of: "worker", strategy: "one_for_all", states: map[string]string{"backend": "stopped", "api": "stopped", "worker": "stopped"},
-			record: "api exited 0 signal=SIGKILL\napi restarting 1\napi starting 2\napi start_failed 3 cause=cannot_execute_./bin/api:_no_such_file\napi restarting 4\napi starting 5\napi start_failed 6 cause=cannot_execute_./bin/api:_no_such_file\napi restarting 7\napi starting 8\napi start_failed 9 cause=cannot_execute_./bin/api:_no_such_file\nbackend gave_up 10 child=api limit=3\nbackend stopping 11\nworker stopping 12\nworker stopped 13 signal=SIGTERM"},
-		{name: "two gave up", of: "root", states: map[string]string{"root": "stopping"},
-			record: "api exited 0 code=1\nbackend gave_up 1 child=api limit=1\nbackend stopping 2\nbackend stopped 3\nroot gave_up 4 child=backend limit=0\nroot stopping 5"},
+		{
+			name: "its supervisor gave up", of: "worker", strategy: "one_for_all", states: map[string]string{"backend": "stopped", "api": "stopped", "worker": "stopped"},
+			record: "api exited 0 signal=SIGKILL\napi restarting 1\napi starting 2\napi start_failed 3 cause=cannot_execute_./bin/api:_no_such_file\napi restarting 4\napi starting 5\napi start_failed 6 cause=cannot_execute_./bin/api:_no_such_file\napi restarting 7\napi starting 8\napi start_failed 9 cause=cannot_execute_./bin/api:_no_such_file\nbackend gave_up 10 child=api limit=3\nbackend stopping 11\nworker stopping 12\nworker stopped 13 signal=SIGTERM",
+		},
+		{
+			name: "two gave up", of: "root", states: map[string]string{"root": "stopping"},
+			record: "api exited 0 code=1\nbackend gave_up 1 child=api limit=1\nbackend stopping 2\nbackend stopped 3\nroot gave_up 4 child=backend limit=0\nroot stopping 5",
+		},
 		{name: "its supervisor was restarted", of: "api", record: "worker exited 0 code=1\nbackend gave_up 1 child=worker limit=1\nbackend stopping 2\nbackend stopped 3\nbackend restarting 4\nbackend starting 5\napi starting 6\napi started 7"},
 		{name: "shut down by auto_shutdown", of: "worker", states: map[string]string{"backend": "finished", "worker": "stopped"}, record: "api exited 0 code=0\nbackend stopping 1 child=api\nworker stopping 2\nworker stopped 3 code=0"},
 		{name: "restarting", of: "db", states: map[string]string{"db": "restarting"}, record: "db exited 0 code=1\ndb restarting 1\ndb starting 2\ndb start_failed 3 cause=it_ended_before_it_was_ready:_exit_code_1"},

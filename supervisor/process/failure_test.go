@@ -58,70 +58,132 @@ var failures = []struct {
 	want            string
 }{
 	{argv: "", want: `cannot execute: the command is empty`},
-	{argv: "no-such-api", path: "/usr/bin:/bin", errno: syscall.ENOENT,
-		want: `cannot execute "no-such-api": no such program; looked in /usr/bin:/bin`},
-	{argv: "no-such-api", path: "-", errno: syscall.ENOENT,
-		want: `cannot execute "no-such-api": no such program; looked in /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`},
-	{argv: "plain", path: "/nowhere:SHOP/path", errno: syscall.EACCES,
-		want: `cannot execute "plain" (SHOP/path/plain): it is not executable (chmod +x makes it so)`},
-	{argv: "plain", path: "SHOP/path:SHOP/path2", errno: syscall.ENOENT,
-		want: `cannot execute "plain" (SHOP/path2/plain): it asks for the interpreter "/nowhere", which does not exist`},
-	{argv: "folder", path: "SHOP", errno: syscall.ENOENT,
-		want: `cannot execute "folder": no such program; looked in SHOP`},
-	{argv: "./bin/api", dir: "SHOP", errno: syscall.ENOENT,
-		want: `cannot execute "./bin/api": no such file; looked in SHOP`},
-	{argv: "SHOP/api", errno: syscall.ENOENT,
-		want: `cannot execute "SHOP/api": no such file`},
-	{argv: "SHOP/bin/v2/api", errno: syscall.ENOENT,
-		want: `cannot execute "SHOP/bin/v2/api": no such file; SHOP has no bin`},
-	{argv: "SHOP/plain/api", errno: syscall.ENOTDIR,
-		want: `cannot execute "SHOP/plain/api": no such file; SHOP/plain is not a directory`},
-	{argv: "SHOP/dangling", errno: syscall.ENOENT,
-		want: `cannot execute "SHOP/dangling": it is a link to "nothing", which does not exist`},
-	{argv: "SHOP/loop", errno: syscall.ELOOP,
-		want: `cannot execute "SHOP/loop": its path has too many symbolic links`},
-	{argv: "SHOP/plain", errno: syscall.EACCES,
-		want: `cannot execute "SHOP/plain": it is not executable (chmod +x makes it so)`},
-	{argv: "SHOP/folder", errno: syscall.EACCES,
-		want: `cannot execute "SHOP/folder": it is a directory`},
-	{argv: "/dev/null", errno: syscall.EACCES,
-		want: `cannot execute "/dev/null": it is not a regular file`},
-	{argv: "SHOP/python", errno: syscall.ENOENT,
-		want: `cannot execute "SHOP/python": it asks for the interpreter "/usr/bin/python9", which does not exist`},
-	{argv: "SHOP/windows", errno: syscall.ENOENT,
+	{
+		argv: "no-such-api", path: "/usr/bin:/bin", errno: syscall.ENOENT,
+		want: `cannot execute "no-such-api": no such program; looked in /usr/bin:/bin`,
+	},
+	{
+		argv: "no-such-api", path: "-", errno: syscall.ENOENT,
+		want: `cannot execute "no-such-api": no such program; looked in /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+	},
+	{
+		argv: "plain", path: "/nowhere:SHOP/path", errno: syscall.EACCES,
+		want: `cannot execute "plain" (SHOP/path/plain): it is not executable (chmod +x makes it so)`,
+	},
+	{
+		argv: "plain", path: "SHOP/path:SHOP/path2", errno: syscall.ENOENT,
+		want: `cannot execute "plain" (SHOP/path2/plain): it asks for the interpreter "/nowhere", which does not exist`,
+	},
+	{
+		argv: "folder", path: "SHOP", errno: syscall.ENOENT,
+		want: `cannot execute "folder": no such program; looked in SHOP`,
+	},
+	{
+		argv: "./bin/api", dir: "SHOP", errno: syscall.ENOENT,
+		want: `cannot execute "./bin/api": no such file; looked in SHOP`,
+	},
+	{
+		argv: "SHOP/api", errno: syscall.ENOENT,
+		want: `cannot execute "SHOP/api": no such file`,
+	},
+	{
+		argv: "SHOP/bin/v2/api", errno: syscall.ENOENT,
+		want: `cannot execute "SHOP/bin/v2/api": no such file; SHOP has no bin`,
+	},
+	{
+		argv: "SHOP/plain/api", errno: syscall.ENOTDIR,
+		want: `cannot execute "SHOP/plain/api": no such file; SHOP/plain is not a directory`,
+	},
+	{
+		argv: "SHOP/dangling", errno: syscall.ENOENT,
+		want: `cannot execute "SHOP/dangling": it is a link to "nothing", which does not exist`,
+	},
+	{
+		argv: "SHOP/loop", errno: syscall.ELOOP,
+		want: `cannot execute "SHOP/loop": its path has too many symbolic links`,
+	},
+	{
+		argv: "SHOP/plain", errno: syscall.EACCES,
+		want: `cannot execute "SHOP/plain": it is not executable (chmod +x makes it so)`,
+	},
+	{
+		argv: "SHOP/folder", errno: syscall.EACCES,
+		want: `cannot execute "SHOP/folder": it is a directory`,
+	},
+	{
+		argv: "/dev/null", errno: syscall.EACCES,
+		want: `cannot execute "/dev/null": it is not a regular file`,
+	},
+	{
+		argv: "SHOP/python", errno: syscall.ENOENT,
+		want: `cannot execute "SHOP/python": it asks for the interpreter "/usr/bin/python9", which does not exist`,
+	},
+	{
+		argv: "SHOP/windows", errno: syscall.ENOENT,
 		want: `cannot execute "SHOP/windows": it asks for the interpreter "/bin/sh\r", which does not exist ` +
-			`(its first line ends in a carriage return, as on Windows)`},
-	{argv: "SHOP/toplain", errno: syscall.EACCES,
-		want: `cannot execute "SHOP/toplain": it asks for the interpreter "SHOP/plain", which it has no permission to execute`},
-	{argv: "SHOP/musl", errno: syscall.ENOENT,
-		want: `cannot execute "SHOP/musl": it asks for the interpreter "/lib/ld-musl-x86_64.so.9", which does not exist`},
-	{argv: "SHOP/empty", errno: syscall.ENOEXEC,
-		want: `cannot execute "SHOP/empty": its file is empty`},
-	{argv: "SHOP/text", errno: syscall.ENOEXEC,
-		want: `cannot execute "SHOP/text": exec format error: it is neither a program for this machine nor a script that begins with #!`},
-	{argv: "SHOP/foreign", errno: syscall.ENOEXEC,
-		want: `cannot execute "SHOP/foreign": exec format error: it is a program for another machine, or damaged`},
-	{argv: "/bin/\x00", errno: syscall.EINVAL,
-		want: `cannot execute "/bin/\x00": an argument, a variable or a path has a NUL byte`},
-	{argv: "/" + strings.Repeat("a", 300), errno: syscall.ENAMETOOLONG,
-		want: `cannot execute "/` + strings.Repeat("a", 300) + `": its path is too long`},
-	{argv: "true " + strings.Repeat("a", 1<<17), errno: syscall.E2BIG,
+			`(its first line ends in a carriage return, as on Windows)`,
+	},
+	{
+		argv: "SHOP/toplain", errno: syscall.EACCES,
+		want: `cannot execute "SHOP/toplain": it asks for the interpreter "SHOP/plain", which it has no permission to execute`,
+	},
+	{
+		argv: "SHOP/musl", errno: syscall.ENOENT,
+		want: `cannot execute "SHOP/musl": it asks for the interpreter "/lib/ld-musl-x86_64.so.9", which does not exist`,
+	},
+	{
+		argv: "SHOP/empty", errno: syscall.ENOEXEC,
+		want: `cannot execute "SHOP/empty": its file is empty`,
+	},
+	{
+		argv: "SHOP/text", errno: syscall.ENOEXEC,
+		want: `cannot execute "SHOP/text": exec format error: it is neither a program for this machine nor a script that begins with #!`,
+	},
+	{
+		argv: "SHOP/foreign", errno: syscall.ENOEXEC,
+		want: `cannot execute "SHOP/foreign": exec format error: it is a program for another machine, or damaged`,
+	},
+	{
+		argv: "/bin/\x00", errno: syscall.EINVAL,
+		want: `cannot execute "/bin/\x00": an argument, a variable or a path has a NUL byte`,
+	},
+	{
+		argv: "/" + strings.Repeat("a", 300), errno: syscall.ENAMETOOLONG,
+		want: `cannot execute "/` + strings.Repeat("a", 300) + `": its path is too long`,
+	},
+	{
+		argv: "true " + strings.Repeat("a", 1<<17), errno: syscall.E2BIG,
 		want: `cannot execute "true" (/bin/true): the argument list is too long: arguments and environment together ` +
-			`may have a quarter of the stack limit (ulimit -s, at most 6 MiB), and each of them 128 KiB`},
-	{argv: "true", dir: "SHOP/nowhere", errno: syscall.ENOENT,
-		want: `cannot enter the directory "SHOP/nowhere": it does not exist`},
-	{argv: "true", dir: "SHOP/plain", errno: syscall.ENOTDIR,
-		want: `cannot enter the directory "SHOP/plain": it is not a directory`},
-	{argv: "true", dir: "SHOP/plain/x", errno: syscall.ENOTDIR,
-		want: `cannot enter the directory "SHOP/plain/x": it is not a directory`},
-	{argv: "true", dir: "SHOP/loop", errno: syscall.ELOOP,
-		want: `cannot enter the directory "SHOP/loop": too many levels of symbolic links`},
-	{argv: "true", dir: "SHOP/private", user: 65534, errno: syscall.EACCES,
-		want: `cannot enter the directory "SHOP/private": no permission (user 65534 may not enter SHOP/private)`},
-	{argv: "SHOP/private/api", user: 65534, errno: syscall.EACCES,
-		want: `cannot execute "SHOP/private/api": no permission: user 65534 may not enter SHOP/private`},
-	{argv: "SHOP/mine", user: 65534, errno: syscall.EACCES,
-		want: `cannot execute "SHOP/mine": no permission: user 65534 may not execute it (its mode is 0700)`},
+			`may have a quarter of the stack limit (ulimit -s, at most 6 MiB), and each of them 128 KiB`,
+	},
+	{
+		argv: "true", dir: "SHOP/nowhere", errno: syscall.ENOENT,
+		want: `cannot enter the directory "SHOP/nowhere": it does not exist`,
+	},
+	{
+		argv: "true", dir: "SHOP/plain", errno: syscall.ENOTDIR,
+		want: `cannot enter the directory "SHOP/plain": it is not a directory`,
+	},
+	{
+		argv: "true", dir: "SHOP/plain/x", errno: syscall.ENOTDIR,
+		want: `cannot enter the directory "SHOP/plain/x": it is not a directory`,
+	},
+	{
+		argv: "true", dir: "SHOP/loop", errno: syscall.ELOOP,
+		want: `cannot enter the directory "SHOP/loop": too many levels of symbolic links`,
+	},
+	{
+		argv: "true", dir: "SHOP/private", user: 65534, errno: syscall.EACCES,
+		want: `cannot enter the directory "SHOP/private": no permission (user 65534 may not enter SHOP/private)`,
+	},
+	{
+		argv: "SHOP/private/api", user: 65534, errno: syscall.EACCES,
+		want: `cannot execute "SHOP/private/api": no permission: user 65534 may not enter SHOP/private`,
+	},
+	{
+		argv: "SHOP/mine", user: 65534, errno: syscall.EACCES,
+		want: `cannot execute "SHOP/mine": no permission: user 65534 may not execute it (its mode is 0700)`,
+	},
 }
 
 func TestStartFailures(t *testing.T) {

@@ -274,8 +274,10 @@ const notPermitted = "operation not permitted (it runs as another user, and the 
 
 func (w *world) wantRefused(ref tree.Ref, pid int, signal, reason string) {
 	w.t.Helper()
-	want := process.SignalFailed{Ref: ref, Signal: signal,
-		Cause: fmt.Sprintf("cannot send %s to process %d: %s", signal, pid, reason)}
+	want := process.SignalFailed{
+		Ref: ref, Signal: signal,
+		Cause: fmt.Sprintf("cannot send %s to process %d: %s", signal, pid, reason),
+	}
 	if fact := nextIs[process.SignalFailed](w); fact != want {
 		w.t.Errorf("got  %+v\nwant %+v", fact, want)
 	}
