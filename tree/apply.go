@@ -237,6 +237,9 @@ func (a *adoption) child(old, new *ChildSpec) {
 		a.dynamic[c] = false // start_child had it: now it is a static one
 		a.keep(c, &c.spec, new)
 	case old == nil:
+		if c != nil { // start_child had it, and it was temporary and has ended
+			t.unforget(c)
+		}
 		a.fresh(new)
 	case c == nil: // deleted by hand, and the file still has it
 	case !t.isForgotten(c):

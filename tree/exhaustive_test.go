@@ -123,9 +123,12 @@ func present(w *treetest.World) tree.Generation {
 // news is all that can be told of an incarnation.
 func news(ref tree.Ref) []tree.Event {
 	return []tree.Event{
-		tree.Started{Ref: ref, PID: 99}, tree.StartFailed{Ref: ref, Cause: "no such file"},
-		tree.StartIgnored{Ref: ref}, tree.Ready{Ref: ref},
-		tree.Exited{Ref: ref}, tree.Exited{Ref: ref, Exit: tree.Exit{Signal: "SIGKILL"}},
+		tree.Started{Ref: ref, PID: 99},
+		tree.StartFailed{Ref: ref, Cause: "no such file"},
+		tree.StartIgnored{Ref: ref},
+		tree.Ready{Ref: ref},
+		tree.Exited{Ref: ref},
+		tree.Exited{Ref: ref, Exit: tree.Exit{Signal: "SIGKILL"}},
 	}
 }
 
@@ -135,19 +138,31 @@ func everyRequest(present tree.Generation) []tree.Request {
 	other := family(func(c *tree.ChildSpec) { c.Start = "changed" })
 	other.Children[1].Children = other.Children[1].Children[1:]
 	return []tree.Request{
-		tree.TerminateChild{ID: "c"}, tree.TerminateChild{ID: "c", Generation: present},
-		tree.TerminateChild{ID: "c", Generation: present + 1000}, tree.TerminateChild{Supervisor: "root", ID: "c"},
-		tree.TerminateChild{ID: "s"}, tree.TerminateChild{ID: "root"},
-		tree.RestartChild{ID: "c"}, tree.RestartChild{ID: "s"},
-		tree.CycleChild{ID: "c"}, tree.CycleChild{ID: "s"}, tree.CycleChild{ID: "nobody"},
-		tree.DeleteChild{ID: "c"}, tree.DeleteChild{ID: "s"},
-		tree.StartChild{Supervisor: "s", Spec: changed}, tree.StartChild{Supervisor: "c", Spec: process("x", nil)},
+		tree.TerminateChild{ID: "c"},
+		tree.TerminateChild{ID: "c", Generation: present},
+		tree.TerminateChild{ID: "c", Generation: present + 1000},
+		tree.TerminateChild{Supervisor: "root", ID: "c"},
+		tree.TerminateChild{ID: "s"},
+		tree.TerminateChild{ID: "root"},
+		tree.RestartChild{ID: "c"},
+		tree.RestartChild{ID: "s"},
+		tree.CycleChild{ID: "c"},
+		tree.CycleChild{ID: "s"},
+		tree.CycleChild{ID: "nobody"},
+		tree.DeleteChild{ID: "c"},
+		tree.DeleteChild{ID: "s"},
+		tree.StartChild{Supervisor: "s", Spec: changed},
+		tree.StartChild{Supervisor: "c", Spec: process("x", nil)},
 		tree.StartChild{Supervisor: "s", Spec: process("x", nil)},
-		tree.SignalChild{ID: "c", Signal: "SIGHUP"}, tree.SignalChild{ID: "s", Signal: "SIGHUP"},
+		tree.SignalChild{ID: "c", Signal: "SIGHUP"},
+		tree.SignalChild{ID: "s", Signal: "SIGHUP"},
 		tree.ChangeSupervisor{ID: "s", Flags: flags, Children: []tree.ChildSpec{changed}},
-		tree.ChangeSupervisor{ID: "c", Flags: flags}, tree.ChangeSupervisor{ID: "s"},
-		tree.Apply{Spec: family(nil)}, tree.Apply{Spec: other},
-		tree.ShutdownTree{By: "down"}, tree.ShutdownTree{Kill: true, By: "down"},
+		tree.ChangeSupervisor{ID: "c", Flags: flags},
+		tree.ChangeSupervisor{ID: "s"},
+		tree.Apply{Spec: family(nil)},
+		tree.Apply{Spec: other},
+		tree.ShutdownTree{By: "down"},
+		tree.ShutdownTree{Kill: true, By: "down"},
 	}
 }
 
@@ -201,6 +216,12 @@ var situations = []situation{
 	{name: "start cut short", state: tree.Stopping, with: notice, way: func(w *treetest.World) {
 		begin(w, "a", "b", "c")
 		call(w, tree.TerminateChild{ID: "c"})
+	}},
+	{name: "start abandoned, another is stopped first", state: tree.Starting, with: notice, calm: true, way: func(w *treetest.World) {
+		call(w, tree.CycleChild{ID: "c"})
+		exit(w, "c", 0)
+		begin(w, "c")
+		call(w, tree.TerminateChild{ID: "s"})
 	}},
 	{name: "killed before the start is answered", state: tree.Stopping, way: func(w *treetest.World) {
 		begin(w, "a", "b")

@@ -191,8 +191,13 @@ func (c *chaos) odd() tree.Event {
 		}
 	}
 	return rapid.SampledFrom([]tree.Event{
-		tree.Started{Ref: ref, PID: 7}, tree.StartFailed{Ref: ref}, tree.StartIgnored{Ref: ref},
-		tree.Ready{Ref: ref}, tree.Exited{Ref: ref}, tree.Tick{}, tree.Boot{},
+		tree.Started{Ref: ref, PID: 7},
+		tree.StartFailed{Ref: ref},
+		tree.StartIgnored{Ref: ref},
+		tree.Ready{Ref: ref},
+		tree.Exited{Ref: ref},
+		tree.Tick{},
+		tree.Boot{},
 		tree.Exited{Ref: tree.Ref{ID: c.spec.ID, Generation: 1}},
 	}).Draw(c.T, "odd")
 }
@@ -319,7 +324,8 @@ func (c *chaos) startChild() tree.Request {
 	return tree.StartChild{Supervisor: s.Spec.ID, Spec: spec}
 }
 
-// change gives a supervisor other flags, and its children in another order.
+// change gives a supervisor other flags, and its processes in another order.
+// Children of StartChild stay what they are.
 func (c *chaos) change() tree.Request {
 	s := rapid.SampledFrom(c.supervisors()).Draw(c.T, "changed")
 	r := tree.ChangeSupervisor{ID: s.Spec.ID, Flags: c.specs.flags()}
@@ -329,7 +335,7 @@ func (c *chaos) change() tree.Request {
 		return r
 	}
 	for _, child := range s.Children {
-		if child.Spec.Type == tree.Process {
+		if child.Spec.Type == tree.Process && child.Spec.ID[0] == 'p' {
 			r.Children = append(r.Children, c.specs.process(child.Spec.ID, r.Flags))
 		}
 	}

@@ -104,7 +104,9 @@ func (t *Tree) processIgnored(e StartIgnored) {
 	case n == nil || n.alive:
 	case n.state == Starting:
 		t.become(n, Stopped, t.report(Report{Kind: StopDone, Node: n.id(), Because: n.cause}))
-		t.stepIgnored(n.parent, n)
+		if n.startAwaited() {
+			t.stepIgnored(n.parent, n)
+		}
 	case n.state == Stopping:
 		t.processStopped(n, nil)
 	}
@@ -115,9 +117,17 @@ func (t *Tree) startDone(n *node) {
 	seq := t.report(Report{Kind: StartDone, Node: n.id(), PID: n.pid, Because: n.cause})
 	t.become(n, Up, seq)
 	n.upAt = t.now
-	if n.parent != nil {
+	if n.startAwaited() {
 		t.advance(n.parent)
 	}
+}
+
+// startAwaited says that the supervisor above waits for this start. One that was
+// asked to stop does not any more: it may be stopping a later sibling already,
+// and will come to this child in its turn.
+func (n *node) startAwaited() bool {
+	st := n.parent.head(n)
+	return st != nil && st.verb == stepStart
 }
 
 // startFailed ends a start that did not complete. r has what is to be told
@@ -137,7 +147,9 @@ func (t *Tree) startFailed(n *node, by blame, r Report) {
 		t.halt(Halt{Reason: HaltStartFailed, Child: r.Child, Cause: r.Cause, Process: by.process, Exit: by.exit})
 		return
 	}
-	t.stepFailed(n.parent, n, r.Cause)
+	if n.startAwaited() {
+		t.stepFailed(n.parent, n, r.Cause)
+	}
 }
 
 // startOverdue stops a process that did not become ready in time. Its start has

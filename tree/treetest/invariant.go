@@ -30,8 +30,11 @@ type Watch struct {
 	// before it.
 	nodes, before map[string]known
 	// above is the latest supervisor of each name, also of one that is not in a
-	// list yet, or not any more.
-	above map[string]string
+	// list any more. One that is not in a list yet stands under the supervisor
+	// that a StartChild named: promised is by name in this Step, askers by the
+	// report of the request.
+	above, promised map[string]string
+	askers          map[uint64]string
 	// inFlight are the children that are being started or stopped, with the
 	// supervisor that does it.
 	inFlight map[string]string
@@ -51,7 +54,7 @@ func newWatch(w *World) *Watch {
 		world: w,
 		asked: map[string]tree.Generation{}, live: map[string]tree.Generation{},
 		stopped: map[tree.Ref]bool{}, open: map[uint64]tree.Request{},
-		nodes: map[string]known{}, above: map[string]string{},
+		nodes: map[string]known{}, above: map[string]string{}, askers: map[uint64]string{},
 		inFlight: map[string]string{}, supervisors: map[string]*incarnation{},
 	}
 }
@@ -75,7 +78,7 @@ func (w *Watch) step(events []tree.Event, out tree.Output) {
 	if w.halted {
 		w.afterHalt(out)
 	}
-	w.ended = map[tree.Ref]bool{}
+	w.ended, w.promised = map[tree.Ref]bool{}, map[string]string{}
 	for _, e := range events {
 		w.event(e)
 	}
@@ -129,16 +132,14 @@ func (w *Watch) event(e tree.Event) {
 	}
 }
 
-// promise notes under whom a child may soon stand: nobody knows, if it is asked
-// for under two supervisors.
+// promise notes under whom a child may soon stand: nobody knows, if one Step
+// asks for it under two supervisors.
 func (w *Watch) promise(r tree.StartChild) {
-	w.above[r.Spec.ID] = r.Supervisor
-	for _, other := range w.open {
-		o, ok := other.(tree.StartChild)
-		if ok && o.Spec.ID == r.Spec.ID && o.Supervisor != r.Supervisor {
-			w.above[r.Spec.ID] = ""
-		}
+	if other, ok := w.promised[r.Spec.ID]; ok && other != r.Supervisor {
+		w.promised[r.Spec.ID] = ""
+		return
 	}
+	w.promised[r.Spec.ID] = r.Supervisor
 }
 
 // answer says whether ref is a start that waits to be answered, and no longer.

@@ -36,12 +36,12 @@ func (w *Watch) supervisor(name string) *incarnation {
 // is none of a temporary child.
 func (w *Watch) exempt(supervisor, child string) { w.supervisor(supervisor).exempt[child] = true }
 
-// supervise checks what a report says of the supervisor that did it. Of a node
-// that moved in this Step nobody knows which of the two did it.
+// supervise checks what a report says of the supervisor that did it.
 func (w *Watch) supervise(r tree.Report) {
-	parent := w.above[r.Node]
-	was, ok := w.before[r.Node]
-	checked := parent != "" && (!ok || was.parent == parent)
+	if r.Kind == tree.ReqMade && r.Request == "start_child" {
+		w.askers[r.Seq] = w.promised[r.Node]
+	}
+	parent, checked := w.actor(r)
 	switch r.Kind {
 	case tree.StartBegun:
 		delete(w.supervisors, r.Node)
@@ -64,6 +64,21 @@ func (w *Watch) supervise(r tree.Report) {
 	case tree.RestartBegun:
 		w.limit(parent)
 	}
+}
+
+// actor is the supervisor that did what r reports. It is not sure of a node that
+// moved in this Step, unless the cause tells: the start or the end of the actor.
+func (w *Watch) actor(r tree.Report) (supervisor string, sure bool) {
+	because := w.because(r)
+	if asker, ok := w.askers[r.Because]; ok && r.Kind == tree.StartBegun {
+		w.above[r.Node] = asker
+	}
+	if (because.Kind == tree.StartBegun || because.Kind == tree.StopBegun) && because.Node != r.Node {
+		return because.Node, true
+	}
+	above := w.above[r.Node]
+	was, ok := w.before[r.Node]
+	return above, above != "" && (!ok || was.parent == above)
 }
 
 // begin checks that a supervisor does one thing at a time.
@@ -130,11 +145,11 @@ func (w *Watch) order(supervisor string, r tree.Report) {
 	s.stops = append(s.stops, r.Node)
 }
 
-// after checks that name stands behind all of others that still have a place,
-// or did when the Step began: a change may have come after it.
+// after checks that name stands behind all of others. Only what stood wrong when
+// the Step began and still does is wrong: the list may have changed in between.
 func (w *Watch) after(supervisor, name string, others []string) {
 	for _, other := range others {
-		if misplaced(w.nodes, other, name) && !misplaced(w.before, name, other) {
+		if misplaced(w.before, other, name) && misplaced(w.nodes, other, name) {
 			w.fail("%s goes from %s to %s, which is the wrong way", supervisor, other, name)
 		}
 	}
