@@ -324,6 +324,7 @@ func TestGrandchildrenEndWithTheirParent(t *testing.T) {
 	t.Parallel()
 	b := plot(t, `
 [process.parent]
+shutdown = "200ms"
 command = """
 (trap '' TERM; echo $(exec sh -c 'echo $PPID') > $$.child; while :; do sleep 0.05; done) &
 while [ ! -s $$.child ]; do sleep 0.01; done

@@ -116,10 +116,10 @@ func TestTerminalUp(t *testing.T) {
 // A second Ctrl-C kills what does not listen to the first.
 func TestTerminalSecondInterrupt(t *testing.T) {
 	t.Parallel()
-	b := plot(t, "[process.deaf]\ncommand = \"trap '' TERM INT; echo deaf; while :; do sleep 0.05; done\"\nshutdown = \"infinity\"\n")
+	b := plot(t, "[process.deaf]\ncommand = \"trap '' TERM INT; echo no ears; while :; do sleep 0.05; done\"\nshutdown = \"infinity\"\n")
 	term := newTerminal(b, 100)
 	term.keys("coppice up; echo code=$?", "Enter")
-	term.until("its output", func(s string) bool { return strings.Contains(s, "| deaf") })
+	term.until("its output", func(s string) bool { return strings.Contains(s, "| no ears") })
 	pid := b.awaitState("deaf", "running").PID
 	term.keys("C-c")
 	b.awaitKind(0, "deaf", "stopping")
