@@ -203,7 +203,7 @@ func (c *chaos) odd() tree.Event {
 }
 
 // restMax is more Steps than any tree of these needs.
-const restMax = 3000
+const restMax = 20_000
 
 // comeToRest does all that the tree asks for until it asks for nothing more. A
 // process that is ready by its end may be restarted for ever where no limit can
@@ -261,6 +261,9 @@ func (c *chaos) request() tree.Request {
 	case 4, 5:
 		return tree.CycleChild{ID: id}
 	case 6:
+		if c.applies {
+			id = "x1" // a static child that is deleted comes back, and Apply knows nothing of it
+		}
 		return tree.DeleteChild{Supervisor: supervisor, ID: id}
 	case 7:
 		return tree.SignalChild{ID: id, Signal: "SIGHUP"}

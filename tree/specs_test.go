@@ -105,7 +105,7 @@ func (s *specs) root() tree.ChildSpec {
 }
 
 func (s *specs) flags() tree.Flags {
-	intensity := rapid.SampledFrom([]int{0, 1, 2, 3, 5, 8, 20, -1}).Draw(s.T, "intensity")
+	intensity := rapid.SampledFrom([]int{0, 1, 2, 3, 5, -1}).Draw(s.T, "intensity")
 	s.restless = s.restless || intensity < 0
 	return tree.Flags{
 		Strategy:     tree.Strategy(s.number("strategy", 2)),

@@ -22,9 +22,10 @@ type Watch struct {
 	asked, live    map[string]tree.Generation
 	ended, stopped map[tree.Ref]bool
 	// open are the calls that wait for their reply.
-	open   map[uint64]tree.Request
-	killed bool // somebody asked to have the tree killed
-	halted bool
+	open     map[uint64]tree.Request
+	killed   bool // somebody asked to have the tree killed
+	changing bool // a change of flags may happen in this Step
+	halted   bool
 
 	// nodes is the tree after the latest Step by name, before that of the Step
 	// before it.
@@ -82,6 +83,7 @@ func (w *Watch) step(events []tree.Event, out tree.Output) {
 	for _, e := range events {
 		w.event(e)
 	}
+	w.changing = w.changes()
 	w.look()
 	for _, r := range out.Reports {
 		w.report(r)
@@ -130,6 +132,17 @@ func (w *Watch) event(e tree.Event) {
 		}
 		w.open[e.ID] = e.Request
 	}
+}
+
+// changes says whether a request that changes flags waits for its reply.
+func (w *Watch) changes() bool {
+	for _, r := range w.open {
+		switch r.(type) {
+		case tree.Apply, tree.ChangeSupervisor:
+			return true
+		}
+	}
+	return false
 }
 
 // promise notes under whom a child may soon stand: nobody knows, if one Step

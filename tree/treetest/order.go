@@ -52,8 +52,7 @@ func (w *Watch) supervise(r tree.Report) {
 		}
 	case tree.StopBegun:
 		w.abandon(r.Node)
-		byItself := w.because(r).Kind == tree.GaveUp || r.Child != ""
-		if checked && !byItself {
+		if checked && !w.byItself(r) {
 			w.begin(parent, r)
 			w.order(parent, r)
 		}
@@ -64,6 +63,14 @@ func (w *Watch) supervise(r tree.Report) {
 	case tree.RestartBegun:
 		w.limit(parent)
 	}
+}
+
+// byItself says whether a stop is no step of the supervisor above: it gives up or
+// shuts down by itself, or the start, which goes on, is overdue.
+func (w *Watch) byItself(r tree.Report) bool {
+	because := w.because(r)
+	overdue := because.Kind == tree.StartBegun && because.Node == r.Node
+	return because.Kind == tree.GaveUp || r.Child != "" || overdue
 }
 
 // actor is the supervisor that did what r reports. It is not sure of a node that
@@ -174,27 +181,29 @@ func (w *Watch) temporary(supervisor string, r tree.Report) {
 	}
 }
 
-// limit checks that a supervisor has not restarted more than it may, by the
-// flags that it had before the Step or has after it. Without a limit it counts
-// nothing, and what has left the window once does not come back when a change
-// makes the window longer.
+// limit checks that a supervisor has not restarted more than it may. While a
+// change of flags is under way nobody knows which ones held, and counting begins
+// anew after it; without a limit nothing is counted.
 func (w *Watch) limit(supervisor string) {
-	s := w.supervisor(supervisor)
-	was, is := w.flags(w.before, supervisor), w.flags(w.nodes, supervisor)
+	s, flags := w.supervisor(supervisor), w.flags(supervisor)
+	if w.changing || flags.Intensity < 0 {
+		s.restarts = nil
+		return
+	}
 	s.restarts = slices.DeleteFunc(append(s.restarts, w.world.Now), func(at tree.Time) bool {
-		return is.Intensity < 0 || !w.world.within(at, is.Period) || !w.world.within(at, was.Period)
+		return !w.world.within(at, flags.Period)
 	})
-	if n := len(s.restarts); n > max(is.Intensity, was.Intensity) && is.Intensity >= 0 && was.Intensity >= 0 {
-		w.fail("%s has begun too many restarts for %+v: at %v", supervisor, is, s.restarts)
+	if len(s.restarts) > flags.Intensity {
+		w.fail("%s has begun too many restarts for %+v: at %v", supervisor, flags, s.restarts)
 	}
 }
 
 // flags are those of a supervisor; unlimited if there is none.
-func (w *Watch) flags(nodes map[string]known, supervisor string) tree.Flags {
-	if k := nodes[supervisor]; k.Spec != nil {
+func (w *Watch) flags(supervisor string) tree.Flags {
+	if k := w.nodes[supervisor]; k.Spec != nil {
 		return k.Spec.Flags
 	}
-	return tree.Flags{Intensity: -1, Period: 1 << 60}
+	return tree.Flags{Intensity: -1}
 }
 
 // within says whether a restart counts. OTP counts whole seconds.
