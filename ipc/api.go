@@ -97,7 +97,7 @@ type Node struct {
 	LastExit *LastExit  `json:"last_exit,omitempty"`
 	// Cause is the seq of the event behind State.
 	Cause    uint64 `json:"cause,omitempty"`
-	Children []Node `json:"children,omitempty"`
+	Children []Node `json:"children,omitzero"`
 }
 
 // LastExit is the last end of a process.

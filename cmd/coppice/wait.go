@@ -136,6 +136,9 @@ func (w *waiter) follow(ctx context.Context, c *ipc.Client, t *ipc.Tree, began u
 			}
 			w.learn(e, began)
 			now, err := w.look(ctx, c)
+			if daemonEnded(err) {
+				continue // the rest of the events says how it went
+			}
 			if err != nil {
 				return t, err
 			}
@@ -146,9 +149,26 @@ func (w *waiter) follow(ctx context.Context, c *ipc.Client, t *ipc.Tree, began u
 			if err == nil {
 				err = ipc.ErrDaemonGone
 			}
+			if daemonEnded(err) && w.allEnded() {
+				return t, nil
+			}
 			return t, err
 		}
 	}
+}
+
+func daemonEnded(err error) bool {
+	return errors.Is(err, ipc.ErrDaemonGone) || errors.Is(err, ipc.ErrNoDaemon)
+}
+
+// allEnded says that the tree has ended and that this is what was waited for: all
+// nodes were told to have ended before it did. A daemon that was killed tells
+// nothing of the kind.
+func (w *waiter) allEnded() bool {
+	if w.goal != "exited" && w.goal != "stopped" {
+		return false
+	}
+	return !slices.ContainsFunc(w.names, func(name string) bool { return !w.ended[name] })
 }
 
 // newest is the number of the newest event that the tree's states know.
