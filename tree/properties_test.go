@@ -223,9 +223,16 @@ func (c *chaos) comeToRest() {
 	}
 }
 
-// end asks the tree to end, which it must.
+// end asks the tree to end, which it must; perhaps twice, the second time in a
+// hurry.
 func (c *chaos) end() {
 	c.step(c.call(tree.ShutdownTree{By: "down"}))
+	if rapid.Bool().Draw(c.T, "hurry") {
+		for range rapid.IntRange(0, 5).Draw(c.T, "patience") {
+			c.happen()
+		}
+		c.step(c.call(tree.ShutdownTree{Kill: true, By: "down"}))
+	}
 	c.comeToRest()
 	if c.world.Halt == nil || c.world.Halt.Reason != tree.HaltShutdown {
 		c.Fatalf("after a shutdown the tree has ended with %+v", c.world.Halt)
@@ -332,6 +339,9 @@ func (c *chaos) startChild() tree.Request {
 func (c *chaos) change() tree.Request {
 	s := rapid.SampledFrom(c.supervisors()).Draw(c.T, "changed")
 	r := tree.ChangeSupervisor{ID: s.Spec.ID, Flags: c.specs.flags()}
+	if c.specs.seldom("bad", 10) {
+		r.Flags.Period = 0
+	}
 	if s.Spec.Flags.Strategy == tree.SimpleOneForOne {
 		r.Flags.Strategy, r.Flags.AutoShutdown = tree.SimpleOneForOne, tree.Never
 		r.Children = []tree.ChildSpec{c.specs.process(s.Spec.ID+"_template", r.Flags)}

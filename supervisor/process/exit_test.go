@@ -43,15 +43,14 @@ func TestEndsThatCoalesce(t *testing.T) {
 		ref, pid := w.start(process.Command{Argv: []string{"sleep", "1000"}, Env: environment})
 		pids[ref] = pid
 	}
-	w.lock.Lock() // the reaper cannot tell of the next child, so it stands
-	w.Start(w.ref(), process.Command{Argv: []string{"true"}, Env: environment})
+	resume := w.stand()
 	for _, pid := range pids {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		await(t, pid, unix.WEXITED)
 	}
-	w.lock.Unlock()
+	resume()
 	nextIs[process.Started](w)
 	for range children + 1 {
 		fact := nextIs[process.Exited](w)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -103,16 +104,15 @@ func drained(t *testing.T, w *world, gone func(ref tree.Ref, number int)) tree.R
 	w.awaitReaped(pid)
 	member := readPID(t, file)
 
-	w.lock.Lock() // the reaper cannot tell of the next child, so it stands
-	w.Start(w.ref(), process.Command{Argv: []string{"true"}, Env: environment})
+	resume := w.stand()
 	if err := unix.Kill(member, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	for unix.Kill(-pid, 0) != unix.ESRCH { // its parent reaps it in a moment
-		unix.Getpid()
+		runtime.Gosched()
 	}
 	gone(ref, pid)
-	w.lock.Unlock()
+	resume()
 	return ref
 }
 

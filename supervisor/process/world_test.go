@@ -27,7 +27,10 @@ type world struct {
 	t  testing.TB
 	ID uint64 // generation of the last ref
 
+	stands chan struct{} // told when the reaper stands
+
 	lock  sync.Mutex
+	gate  chan struct{} // the reaper stands until it is closed; nil: it does not
 	facts []process.Fact
 	told  chan struct{}
 	open  map[tree.Ref]bool // started, not exited
@@ -36,7 +39,7 @@ type world struct {
 // newWorld starts a reaper, which the end of the test closes; by then every child
 // must have ended.
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, told: make(chan struct{}, 1), open: map[tree.Ref]bool{}}
+	w := &world{t: t, told: make(chan struct{}, 1), stands: make(chan struct{}), open: map[tree.Ref]bool{}}
 	w.Reaper = process.New(w.hear)
 	done := make(chan struct{})
 	go func() {
@@ -69,9 +72,35 @@ func (w *world) killAll() {
 	}
 }
 
+// stand makes the reaper stand until resume is called: it starts a child, which is
+// then told of, and cannot tell.
+func (w *world) stand() (resume func()) {
+	w.t.Helper()
+	gate := make(chan struct{})
+	resume = sync.OnceFunc(func() { close(gate) })
+	w.t.Cleanup(resume)
+	w.lock.Lock()
+	w.gate = gate
+	w.lock.Unlock()
+	w.Start(w.ref(), process.Command{Argv: []string{"true"}, Env: environment})
+	select {
+	case <-w.stands:
+	case <-time.After(patience):
+		w.t.Fatal("the reaper does not tell of a start")
+	}
+	return resume
+}
+
 // hear takes facts in, and checks that each end belongs to one start.
 func (w *world) hear(facts []process.Fact) {
 	w.lock.Lock()
+	if gate := w.gate; gate != nil {
+		w.gate = nil
+		w.lock.Unlock()
+		w.stands <- struct{}{}
+		<-gate
+		w.lock.Lock()
+	}
 	defer w.lock.Unlock()
 	for _, fact := range facts {
 		switch f := fact.(type) {
