@@ -25,9 +25,9 @@ func listen(t *testing.T, dir string) *ipc.Listener {
 
 func TestListenMakesItsFolderAndFilesPrivate(t *testing.T) {
 	for _, mask := range []int{0, 0o777} {
+		dir := filepath.Join(t.TempDir(), "state") // under the mask as it is
 		old := syscall.Umask(mask)
 		t.Cleanup(func() { syscall.Umask(old) })
-		dir := filepath.Join(t.TempDir(), "state")
 		if mask != 0 { // under such a mask nobody could make the folder itself
 			syscall.Umask(0o022)
 			ok(t, ipc.MakeFolder(dir))

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -29,6 +30,9 @@ func (r *runtime) Reload(ctx context.Context, req ipc.ReloadRequest) (*ipc.Reloa
 	if err := r.ask(ctx, func() { path = cmp.Or(path, r.config.Path) }); err != nil {
 		return nil, err
 	}
+	r.loadingMu.Lock()
+	loaded := sync.OnceFunc(r.loadingMu.Unlock)
+	defer loaded()
 	config, err := configs.Load(path, os.Environ())
 	if err != nil {
 		var faults configs.Faults
@@ -43,7 +47,7 @@ func (r *runtime) Reload(ctx context.Context, req ipc.ReloadRequest) (*ipc.Reloa
 	if req.DryRun {
 		return r.plan(ctx, config)
 	}
-	return r.apply(ctx, config)
+	return r.apply(ctx, config, loaded)
 }
 
 // plan says what a reload would change.
@@ -53,14 +57,15 @@ func (r *runtime) plan(ctx context.Context, config *configs.Config) (*ipc.Reload
 	return result, err
 }
 
-// apply changes the tree to config.
-func (r *runtime) apply(ctx context.Context, config *configs.Config) (*ipc.ReloadResult, error) {
+// apply changes the tree to config; handed is called when the tree has it.
+func (r *runtime) apply(ctx context.Context, config *configs.Config, handed func()) (*ipc.ReloadResult, error) {
 	result := &ipc.ReloadResult{}
 	answer := make(chan tree.Reply, 1)
 	err := r.ask(ctx, func() {
 		result.Changes = r.changes(r.tree.Diff(config.Spec), config)
 		r.applyNow(config, func(reply tree.Reply) { answer <- reply })
 	})
+	handed()
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,9 @@ type runtime struct {
 	booted  chan struct{}   // closed when bootErr is set
 	done    chan struct{}   // closed when the loop has ended
 	ended   context.Context // done, as a context
-	end     context.CancelFunc
+	// loadingMu makes reloads take effect in the order in which they read the file.
+	loadingMu sync.Mutex
+	end       context.CancelFunc
 
 	zero     time.Time // of tree.Time, on the wall clock
 	tree     *tree.Tree
@@ -309,7 +311,7 @@ func checkTree(c *configs.Config) error {
 	if faults := tree.Check(c.Spec); len(faults) > 0 {
 		return fmt.Errorf("cannot run the tree: %s: %s: %s", faults[0].ID, faults[0].Key, faults[0].Text)
 	}
-	children, descriptors := 0, logs.Fixed
+	children, descriptors := 0, 0
 	eachProcess(&c.Spec, func(s *tree.ChildSpec) {
 		children++
 		descriptors += logs.PerChild
@@ -317,5 +319,6 @@ func checkTree(c *configs.Config) error {
 			descriptors++
 		}
 	})
-	return process.CheckDescriptors(children, descriptors)
+	// A log file is open only while its process speaks, with its index.
+	return process.CheckDescriptors(children, descriptors+min(logs.Fixed, 2*children))
 }
