@@ -438,7 +438,7 @@ func broken(chain []ipc.Event) bool {
 func adviceWithoutDaemon(state string, chain []ipc.Event) string {
 	switch tree.State(state) {
 	case tree.Up, tree.Starting, tree.Stopping:
-		return " The event record does not say how the daemon ended. Run `coppice up`: it takes over what still runs."
+		return " The event record does not say how the daemon ended. What it started may still run, unwatched: end that before `coppice up` starts it anew."
 	}
 	if broken(chain) {
 		return " Mend it and run `coppice up`."
