@@ -3,9 +3,11 @@ package integration
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,30 +89,33 @@ func findErlang(t *testing.T) erlang {
 }
 
 // playersMax is how many virtual machines play timed scenarios at once: they
-// do little but wait.
-const playersMax = 16
+// do little but wait. filesMax is how many scenarios fit on a command line.
+const (
+	playersMax = 16
+	filesMax   = 500
+)
 
 // play gives Erlang's trace of every file. Files that need real time are played
 // side by side, the others one after the other.
 func (e erlang) play(t *testing.T, files map[bool][]string) map[string]string {
-	jobs := [][]string{files[false]}
+	shares := [][]string{files[false]}
 	for i := range min(playersMax, len(files[true])) {
 		var share []string
 		for j := i; j < len(files[true]); j += playersMax {
 			share = append(share, files[true][j])
 		}
-		jobs = append(jobs, share)
+		shares = append(shares, share)
 	}
 	traces := map[string]string{}
 	var tracesMu sync.Mutex
 	var players sync.WaitGroup
-	for _, job := range jobs {
+	for _, share := range shares {
 		players.Go(func() {
-			got := e.traces(t, job)
-			tracesMu.Lock()
-			defer tracesMu.Unlock()
-			for file, trace := range got {
-				traces[file] = trace
+			for part := range slices.Chunk(share, filesMax) {
+				got := e.traces(t, part)
+				tracesMu.Lock()
+				maps.Copy(traces, got)
+				tracesMu.Unlock()
 			}
 		})
 	}
@@ -121,9 +126,6 @@ func (e erlang) play(t *testing.T, files map[bool][]string) map[string]string {
 // traces lets one virtual machine play files.
 func (e erlang) traces(t *testing.T, files []string) map[string]string {
 	traces := map[string]string{}
-	if len(files) == 0 {
-		return traces
-	}
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(e.escript, append([]string{filepath.Join("otp", "drive.erl")}, files...)...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
