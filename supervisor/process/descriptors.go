@@ -10,9 +10,9 @@ import (
 const descriptorsOwn = 64
 
 // CheckDescriptors returns an error that says what to do if the daemon cannot hold
-// this many children, for which it needs so many descriptors. (The limit is the hard one: Go
-// has raised the soft one to it, see getrlimit(2). It is only read here; setting
-// it would let the children inherit what Go has raised.)
+// this many children, for which it needs so many descriptors. (The limit is the
+// hard one: Go has raised the soft one to it, see getrlimit(2). It is only read
+// here; setting it would let the children inherit what Go has raised.)
 func CheckDescriptors(children, descriptors int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
