@@ -59,10 +59,10 @@
 //
 // Sanitize, called first thing in main, makes sure that no descriptor and no ignored
 // signal of the daemon's own starter gets past it, and that orphans come to it; the
-// fork itself runs on a thread with an empty signal mask. The runtime of Go raises the soft limit
-// of descriptors for itself and gives the child the one that the daemon was
-// started with, unless somebody calls syscall.Setrlimit or unix.Prlimit for
-// RLIMIT_NOFILE, which therefore nobody may. The same holds for signal.Ignore:
+// fork itself runs on a thread with an empty signal mask. The runtime of Go raises
+// the soft limit of descriptors for itself and gives the child the one that the
+// daemon was started with, unless somebody calls syscall.Setrlimit or unix.Prlimit
+// for RLIMIT_NOFILE, which therefore nobody may. The same holds for signal.Ignore:
 // what it sets is inherited, and signal.Reset does not undo it.
 //
 // # What is not ideal

@@ -254,6 +254,8 @@ func TestSignalNotPermitted(t *testing.T) {
 		}
 		if strings.Contains(script, "&") {
 			w.wantRefused(ref, pid, "SIGKILL", notPermitted) // of the end that nobody asked for
+			w.Stop(ref, "SIGTERM", false)
+			w.Kill(ref) // the group got its SIGKILL: these two are not even tried
 		} else {
 			w.Stop(ref, "SIGTERM", false)
 			w.wantRefused(ref, pid, "SIGTERM", notPermitted)
