@@ -4,7 +4,33 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"testing"
+
+	"coppice/tree/treetest"
 )
+
+// TestEverySmallTree plays every tree of up to three children with every
+// strategy and restart type: one child ends, or two at once, in every way, and
+// perhaps one start fails. It wants what a dumb twin, written from OTP's tables,
+// says.
+func TestEverySmallTree(t *testing.T) {
+	trees := everyTree()
+	for _, f := range trees {
+		text := f.scenario()
+		sc, err := treetest.ParseScenario(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := treetest.Trace(sc, nil)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if want := f.twin(); got != want {
+			t.Fatalf("%s\nthe tables say\n%s\nthe tree says\n%s", text, want, got)
+		}
+	}
+	t.Logf("%d trees", len(trees))
+}
 
 // smallTree is a root with a few processes and what happens to them.
 type smallTree struct {

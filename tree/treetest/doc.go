@@ -15,14 +15,15 @@
 //
 // OTP promises an order within one supervisor and none between two. A Schedule
 // (schedule.go) chooses among what could happen next; a scenario that every
-// Schedule plays alike has only one trace, in OTP as well. Generate (gen.go) makes
-// such scenarios from a seed: integration plays them on the installed Erlang.
+// Schedule plays alike has only one trace, in OTP as well. Generate (gen.go,
+// gentree.go, gencall.go) makes such scenarios from a seed: integration plays
+// them on the installed Erlang.
 //
 // # What always holds
 //
 // A World (world.go) is what a tree has around it, for whoever drives it by
-// events of his own. Its Watch (invariant.go, order.go) looks at every Step and
-// keeps the first thing that must not happen, with the reports before it: two
-// incarnations of one name, a sweep in the wrong order, a request with two
-// answers, a report without a cause.
+// events of his own. Its Watch (invariant.go, order.go, snapshot.go) looks at
+// every Step and keeps the first thing that must not happen, with the reports
+// before it: two incarnations of one name, a sweep in the wrong order, a request
+// with two answers, a report without a cause.
 package treetest

@@ -168,15 +168,17 @@ func misplaced(nodes map[string]known, first, second string) bool {
 	return a.place != 0 && b.place != 0 && a.place >= b.place
 }
 
-// temporary checks that a supervisor starts a temporary child once at most.
+// temporary checks that a supervisor starts a temporary child when it starts
+// itself, and never again.
 func (w *Watch) temporary(supervisor string, r tree.Report) {
 	k, ok := w.nodes[r.Node]
-	if !ok || k.Spec.Restart != tree.Temporary || w.because(r).Kind == tree.ReqMade {
+	because := w.because(r).Kind
+	if !ok || k.Spec.Restart != tree.Temporary || because == tree.ReqMade {
 		return
 	}
 	s := w.supervisor(supervisor)
 	s.begun[r.Node]++
-	if s.begun[r.Node] > 1 && !s.exempt[r.Node] {
+	if (s.begun[r.Node] > 1 || because != tree.StartBegun) && !s.exempt[r.Node] {
 		w.fail("%s starts its temporary child %s again", supervisor, r.Node)
 	}
 }

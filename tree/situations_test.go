@@ -1,0 +1,123 @@
+package tree_test
+
+import (
+	"testing"
+
+	"coppice/tree"
+	"coppice/tree/treetest"
+)
+
+// situation is a state of c and the way to it.
+type situation struct {
+	name  string
+	state tree.State
+	with  func(*tree.ChildSpec)
+	// calm is whether everything is up before way; way are the steps then.
+	calm bool
+	way  func(w *treetest.World)
+}
+
+func notice(c *tree.ChildSpec)    { c.Ready, c.StartTimeout = tree.AtNotice, tree.Second }
+func atExit(c *tree.ChildSpec)    { c.Ready, c.Restart = tree.AtExit, tree.Transient }
+func transient(c *tree.ChildSpec) { c.Restart = tree.Transient }
+func temporary(c *tree.ChildSpec) { c.Restart = tree.Temporary }
+func delayed(c *tree.ChildSpec) {
+	c.Backoff = tree.Backoff{Initial: tree.Second, Max: 8 * tree.Second, Factor: 2}
+}
+
+var situations = []situation{
+	{name: "never started", state: tree.Stopped},
+	{name: "start not answered", state: tree.Starting, way: func(w *treetest.World) { begin(w, "a", "b") }},
+	{name: "executed, not ready", state: tree.Starting, with: notice, way: func(w *treetest.World) { begin(w, "a", "b", "c") }},
+	{name: "runs until it is ready", state: tree.Starting, with: atExit, way: func(w *treetest.World) { begin(w, "a", "b", "c") }},
+	{name: "overdue", state: tree.Stopping, with: notice, way: func(w *treetest.World) { begin(w, "a", "b", "c"); later(w) }},
+	{name: "start not answered, and a stop waits", state: tree.Starting, way: func(w *treetest.World) {
+		begin(w, "a", "b")
+		call(w, tree.TerminateChild{ID: "c"})
+	}},
+	{name: "start cut short", state: tree.Stopping, with: notice, way: func(w *treetest.World) {
+		begin(w, "a", "b", "c")
+		call(w, tree.TerminateChild{ID: "c"})
+	}},
+	{name: "start abandoned, another is stopped first", state: tree.Starting, with: notice, calm: true, way: func(w *treetest.World) {
+		call(w, tree.CycleChild{ID: "c"})
+		exit(w, "c", 0)
+		begin(w, "c")
+		call(w, tree.TerminateChild{ID: "s"})
+	}},
+	{name: "killed before the start is answered", state: tree.Stopping, way: func(w *treetest.World) {
+		begin(w, "a", "b")
+		call(w, tree.ShutdownTree{Kill: true})
+	}},
+	{name: "running", state: tree.Up, calm: true},
+	{name: "running, temporary", state: tree.Up, with: temporary, calm: true},
+	{name: "asked to stop", state: tree.Stopping, calm: true, way: func(w *treetest.World) { call(w, tree.TerminateChild{ID: "c"}) }},
+	{name: "being killed", state: tree.Stopping, calm: true, way: func(w *treetest.World) {
+		call(w, tree.TerminateChild{ID: "c"})
+		later(w)
+	}},
+	{name: "stopped by hand", state: tree.Stopped, calm: true, way: func(w *treetest.World) {
+		call(w, tree.TerminateChild{ID: "c"})
+		exit(w, "c", 0)
+	}},
+	{name: "finished", state: tree.Finished, with: transient, calm: true, way: func(w *treetest.World) { exit(w, "c", 0) }},
+	{name: "forgotten", state: tree.Finished, with: temporary, calm: true, way: func(w *treetest.World) { exit(w, "c", 1) }},
+	{name: "backing off", state: tree.BackingOff, with: delayed, calm: true, way: func(w *treetest.World) {
+		exit(w, "c", 1)
+		exit(w, "d", 0)
+	}},
+	{name: "dead, and nobody has heard of it", state: tree.Restarting, calm: true, way: func(w *treetest.World) {
+		exit(w, "b", 1)
+		exit(w, "c", 1)
+	}},
+	{name: "swept", state: tree.Stopped, calm: true, way: func(w *treetest.World) {
+		exit(w, "b", 1)
+		exit(w, "d", 0)
+		exit(w, "c", 0)
+	}},
+	{name: "restarting", state: tree.Restarting, calm: true, way: func(w *treetest.World) {
+		exit(w, "c", 1)
+		exit(w, "d", 0)
+		call(w, tree.TerminateChild{ID: "b"})
+		w.Step(tree.StartFailed{Ref: w.Procs["c"].Ref, Cause: "no such file"})
+	}},
+	{name: "failed with its supervisor", state: tree.Failed, calm: true, way: func(w *treetest.World) {
+		for range 4 {
+			exit(w, "c", 1)
+			exit(w, "d", 0)
+			begin(w, "c", "d")
+		}
+		exit(w, "b", 0)
+	}},
+	{name: "supervisor stops", state: tree.Up, calm: true, way: func(w *treetest.World) { call(w, tree.TerminateChild{ID: "s"}) }},
+	{name: "tree stops", state: tree.Up, calm: true, way: func(w *treetest.World) { call(w, tree.ShutdownTree{By: "down"}) }},
+	{name: "tree is killed", state: tree.Stopping, calm: true, way: func(w *treetest.World) { call(w, tree.ShutdownTree{Kill: true}) }},
+	{name: "tree has ended", state: tree.Stopped, calm: true, way: func(w *treetest.World) {
+		call(w, tree.ShutdownTree{By: "down"})
+		exit(w, "d", 0)
+		exit(w, "c", 0)
+		exit(w, "b", 0)
+		exit(w, "a", 0)
+	}},
+}
+
+// reach makes a world with c in the situation.
+func (s situation) reach(t *testing.T) *treetest.World {
+	w := treetest.NewWorld(family(s.with), tree.Options{})
+	if s.name != situations[0].name {
+		w.Step(tree.Boot{})
+	}
+	if s.calm {
+		rest(t, w)
+	}
+	if s.way != nil {
+		s.way(w)
+	}
+	if n, ok := w.Tree.Node("c"); !ok || n.State != s.state {
+		t.Fatalf("%s: c is %v %s, not %s", s.name, ok, n.State, s.state)
+	}
+	if err := w.Watch.Err(); err != nil {
+		t.Fatalf("%s: %v", s.name, err)
+	}
+	return w
+}
