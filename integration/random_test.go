@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"coppice/configs"
@@ -41,8 +42,7 @@ func TestRandomKills(t *testing.T) {
 	for c.done < c.kills {
 		c.round()
 	}
-	last := c.rest()
-	c.checkStatus(last)
+	last, seq := c.rest()
 	c.must("down")
 	for e := range c.heard {
 		c.hear(e)
@@ -56,7 +56,7 @@ func TestRandomKills(t *testing.T) {
 		t.Error("the tree that was told the record has not ended")
 	}
 	checkRecord(t, config.Spec, c.events)
-	checkCounts(t, last, c.events)
+	checkCounts(t, last, seq, c.events)
 	if t.Failed() {
 		file := filepath.Join(os.TempDir(), fmt.Sprintf("coppice-random-%d.events", c.seed))
 		write(t, file, c.read(".coppice/events"))
@@ -335,21 +335,55 @@ func (c *chaos) meet(name string, pid int) {
 	}
 }
 
-// rest is the status once nothing is under way any more: what was killed last
-// has been told and dealt with, which no single event says.
-func (c *chaos) rest() ipc.Node {
+// rest is the status once nothing is under way any more, and the seq of the
+// last event before it: what was killed last has been told and dealt with, which
+// no single event says. The pids that it shows are then those that there are.
+func (c *chaos) rest() (ipc.Node, uint64) {
+	c.t.Helper()
 	var last ipc.Node
-	until(c.t, "the tree is at rest", func() bool {
-		last = c.status()
-		for name, pid := range pids(last) {
-			if !isAlive(pid) {
-				return false
-			}
-			c.ask(name, "")
+	var seq uint64
+	var shown, there []string
+	defer func() {
+		if c.t.Failed() {
+			c.t.Logf("status shows (-), and there is (+):\n%s", cmp.Diff(shown, there))
 		}
-		return atRest(last)
+	}()
+	until(c.t, "the tree is at rest, and status shows what there is", func() bool {
+		seq = c.newest()
+		last = c.status()
+		shown, there = shownPIDs(last), c.population()
+		return atRest(last) && slices.Equal(shown, there) && seq == c.newest()
 	})
-	return last
+	return last, seq
+}
+
+// shownPIDs are the processes that status shows, by name and pid.
+func shownPIDs(root ipc.Node) []string {
+	var all []string
+	for name, pid := range pids(root) {
+		all = append(all, fmt.Sprintf("%s %d", name, pid))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// population are the processes that there are: each of them has its name in its
+// arguments.
+func (c *chaos) population() []string {
+	var all []string
+	daemon := c.tree().Daemon
+	for _, pid := range living(c.dir) {
+		if pid == daemon.PID || pid == daemon.Keeper {
+			continue
+		}
+		name := cmdline(pid)
+		if words := strings.Fields(name); len(words) > 2 {
+			name = words[2]
+		}
+		all = append(all, fmt.Sprintf("%s %d", name, pid))
+	}
+	slices.Sort(all)
+	return all
 }
 
 func atRest(n ipc.Node) bool {
@@ -358,29 +392,6 @@ func atRest(n ipc.Node) bool {
 		return false
 	}
 	return !slices.ContainsFunc(n.Children, func(c ipc.Node) bool { return !atRest(c) })
-}
-
-// checkStatus compares the pids that status shows with the processes there are.
-func (c *chaos) checkStatus(root ipc.Node) {
-	c.t.Helper()
-	daemon := c.tree().Daemon
-	var want, got []int
-	for name, pid := range pids(root) {
-		want = append(want, pid)
-		if line := cmdline(pid); !strings.Contains(line, " "+name+" ") {
-			c.t.Errorf("%s is shown as pid %d, which is %q", name, pid, line)
-		}
-	}
-	for _, pid := range living(c.dir) {
-		if pid != daemon.PID && pid != daemon.Keeper {
-			got = append(got, pid)
-		}
-	}
-	slices.Sort(want)
-	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		c.t.Errorf("status shows the processes %v, and there are %v", want, got)
-	}
 }
 
 // census counts the kinds of a record.
