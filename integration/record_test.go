@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -592,4 +593,173 @@ func stateWord(n ipc.Node) string {
 		return "stopped"
 	}
 	return n.State // and a tree at rest has none of these
+}
+
+// The rest is what OTP's scenarios have no words for: restart as one request,
+// processes that are ready when they have ended, windows that pass, reload.
+
+// actors makes a stage of a scenario's declarations and starts its tree.
+func actors(t *testing.T, declarations string, edit ...string) *stage {
+	t.Helper()
+	sc, err := treetest.ParseScenario("otp-scenario 1\n" + declarations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := strings.NewReplacer(edit...).Replace(treeFile(t, sc))
+	s := &stage{bed: plot(t, file), sc: sc}
+	s.furnish()
+	s.up()
+	s.pid = s.tree().Daemon.PID
+	return s
+}
+
+// next wants the next lines of the trace, and that those who run have come to
+// where they listen.
+func (s *stage) next(want ...string) {
+	s.t.Helper()
+	if got := s.told(len(want), false); !slices.Equal(got, want) {
+		s.t.Fatalf("the record (+) is not as wanted (-):\n%s", lineDiff(strings.Join(want, "\n"), strings.Join(got, "\n")))
+	}
+	for name := range s.pids() {
+		s.ask(name, "")
+	}
+}
+
+func TestRecordOfRestart(t *testing.T) {
+	t.Parallel()
+	s := actors(t, `
+sup root strategy=one_for_all intensity=0 period=3600
+worker a parent=root
+sup s1 parent=root strategy=rest_for_one intensity=0 period=3600
+worker b parent=s1 stop=crash
+worker m parent=s1 restart=temporary
+worker c parent=s1 restart=transient stop=ignore shutdown=50
+`)
+	s.next("sup_start root", "start a", "sup_start s1", "start b", "start m", "start c")
+	s.must("restart", "b") // no sweep, no count
+	s.next("stop b crash", "start b")
+	s.must("restart", "m") // a temporary child stays known
+	s.next("stop m shutdown", "start m")
+	s.must("stop", "a")
+	s.next("stop a shutdown")
+	s.must("restart", "a")
+	s.next("start a")
+	s.must("restart", "s1")
+	s.next("stop c killed", "stop m shutdown", "stop b crash", "sup_stop s1 shutdown",
+		"sup_start s1", "start b", "start m", "start c")
+	s.must("stop", "m")
+	s.next("stop m shutdown")
+	s.exits(1, "restart", "m") // now it is forgotten
+	s.must("restart", "c", "b")
+	s.next("stop c killed", "start c", "stop b crash", "start b")
+	for _, n := range s.tree().Root.Children {
+		if n.Restarts != 0 {
+			t.Errorf("%s has %d restarts, and it was restarted by hand", n.Name, n.Restarts)
+		}
+	}
+}
+
+// A process with ready = "exit" has started and then ended. While it runs its
+// supervisor waits; an end that is none of its success is a failed start.
+func TestRecordOfReadyAtExit(t *testing.T) {
+	t.Parallel()
+	s := actors(t, `
+sup root strategy=rest_for_one intensity=3 period=3600
+worker a parent=root
+worker job parent=root restart=transient starts=normal,crash,fail,normal*
+worker last parent=root restart=temporary starts=normal
+worker z parent=root
+`, `"job", "shutdown", "notify"`, `"job", "shutdown", "-"`, `"last", "shutdown", "notify"`, `"last", "shutdown", "-"`,
+		`ready = "notify"`, `ready = "exit"`)
+	s.next("sup_start root", "start a", "start job", "stop job normal", "start last", "stop last normal", "start z")
+	s.must("kill", "a", "-s", "SIGKILL")
+	// Its failed starts are restarts of their own; the temporary job is forgotten.
+	s.next("stop a killed", "stop z shutdown", "start a", "start_fail job", "start_fail job",
+		"start job", "stop job normal", "start z")
+	if n := s.node("job"); n.State != "finished" {
+		t.Errorf("the job is %s, not finished", n.State)
+	}
+	s.must("start", "job")
+	s.next("start job", "stop job normal")
+}
+
+// The one test here in which time plays a part: a restart that is older than
+// the period is forgotten.
+func TestRecordOfAWindowThatPasses(t *testing.T) {
+	t.Parallel()
+	s := actors(t, `
+sup root strategy=one_for_one intensity=1 period=3600
+sup s1 parent=root restart=temporary intensity=1 period=1
+worker a parent=s1
+sup s2 parent=root restart=temporary intensity=1 period=3600
+worker b parent=s2
+`)
+	s.next("sup_start root", "sup_start s1", "start a", "sup_start s2", "start b")
+	for range 3 {
+		s.ask("a", "crash")
+		s.next("stop a crash", "start a")
+		since := s.node("a").Since
+		until(t, "the period has passed", func() bool { return time.Since(since) > 1100*time.Millisecond })
+	}
+	s.ask("b", "crash")
+	s.next("stop b crash", "start b")
+	s.ask("b", "crash")
+	s.next("stop b crash", "max_intensity s2", "sup_stop s2 shutdown")
+	if n := s.node("s1"); n.State != "running" {
+		t.Errorf("s1 is %s, and its restarts were far enough apart", n.State)
+	}
+}
+
+func TestRecordOfReload(t *testing.T) {
+	t.Parallel()
+	s := actors(t, `
+sup root strategy=one_for_one intensity=3 period=3600
+worker a parent=root
+sup s1 parent=root strategy=one_for_one intensity=1 period=3600
+worker b parent=s1
+worker c parent=s1 stop=normal
+worker d parent=s1
+sup s2 parent=root strategy=one_for_all
+worker e parent=s2
+worker f parent=root
+`)
+	s.next("sup_start root", "start a", "sup_start s1", "start b", "start c", "start d", "sup_start s2", "start e", "start f")
+	s.ask("b", "crash")
+	s.next("stop b crash", "start b")
+	before := pids(s.tree().Root)
+
+	// s2 and f go, the last first; g comes; s1 has a new order and strategy, and
+	// c a new environment, for which it is started anew.
+	file := s.read("coppice.toml")
+	file = file[:strings.Index(file, "\n[supervisor.s2]")] + strings.ReplaceAll(
+		file[strings.Index(file, "\n[process.f]"):], "f\"", "g\"")
+	file = strings.NewReplacer(
+		`children = ["a", "s1", "s2", "f"]`, `children = ["a", "s1", "g"]`,
+		`[process.f]`, `[process.g]`,
+		`children = ["b", "c", "d"]`, `children = ["b", "d", "c"]`,
+		"[supervisor.s1]\nstrategy = \"one_for_one\"", "[supervisor.s1]\nstrategy = \"rest_for_one\"",
+		`"c", "normal", "notify"]`+"\nenv = {", `"c", "normal", "notify"]`+"\nenv = { NEW = \"1\",",
+	).Replace(file)
+	s.write("coppice.toml", file)
+	s.sc.Nodes["g"] = s.sc.Nodes["f"]
+	for _, err := range []error{unix.Mkfifo(s.path("ctl/g"), 0o600), os.Symlink("/bin/sh", s.path("bin/g"))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.must("reload")
+	s.next("stop f shutdown", "stop e shutdown", "sup_stop s2 shutdown", "start g", "stop c normal", "start c")
+	after := pids(s.tree().Root)
+	for _, name := range []string{"a", "b", "d"} {
+		if before[name] != after[name] {
+			t.Errorf("%s was pid %d and is %d: reload had no reason to touch it", name, before[name], after[name])
+		}
+	}
+
+	// The window was kept, and the new order and strategy hold.
+	s.ask("b", "crash")
+	s.next("stop b crash", "max_intensity s1", "stop c normal", "stop d shutdown", "sup_stop s1 shutdown",
+		"sup_start s1", "start b", "start d", "start c")
+	s.ask("d", "crash")
+	s.next("stop d crash", "stop c normal", "start d", "start c")
 }
