@@ -153,9 +153,8 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 		t.become(c, Restarting, c.end.seq)
 		s.op = nil
 		t.send(s, message{kind: tryAgain, child: c})
-	case opStart, opCycle:
+	case opStart, opCycle: // a temporary child too stays in its place, stopped
 		s.op = nil
-		t.settleChild(s, c, c.end.seq)
 		t.act(Reply{ID: op.call, Refusal: FailedToStart, Cause: why})
 	case opAdd:
 		s.op = nil
