@@ -21,8 +21,8 @@ var mayImport = map[string][]string{
 	"configs":            {"tree"},
 	"ipc":                {"tree"},
 	"supervisor/process": {"tree", "configs"},
-	"supervisor/logs":    {"tree", "configs"},
-	"supervisor/probe":   {"tree", "configs"},
+	"supervisor/logs":    {"tree", "configs", "supervisor/poller"},
+	"supervisor/probe":   {"tree", "configs", "supervisor/poller"},
 	"supervisor/watch":   {"tree", "configs"},
 	"supervisor/usage":   {"tree", "configs"},
 	"supervisor": {
@@ -45,7 +45,7 @@ var doors = map[string]struct {
 	"github.com/bmatcuk/doublestar/": {[]string{"configs", "supervisor/watch"}, "globs are for watch"},
 	"golang.org/x/sys/": {[]string{
 		"configs", "ipc", "supervisor", "supervisor/process", "supervisor/logs", "supervisor/probe",
-		"supervisor/usage", "supervisor/watch", "cmd/coppice",
+		"supervisor/poller", "supervisor/usage", "supervisor/watch", "cmd/coppice",
 	}, "the core makes no system call"},
 	"golang.org/x/term": {[]string{"cmd/coppice"}, "terminals are the command line's"},
 	"os/exec":           {nil, "a second waiter steals exit statuses: nothing but supervisor/process forks and waits"},

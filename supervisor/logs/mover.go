@@ -34,7 +34,7 @@ func (s *Store) move() {
 	defer close(s.moverDone)
 	m := &mover{store: s}
 	for {
-		events, err := s.epoll.wait()
+		events, err := s.epoll.Wait()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			m.onDeadline()
@@ -110,7 +110,7 @@ func (s *Store) dueSinks(now time.Time) []*sink {
 	s.sinksMu.Lock()
 	defer s.sinksMu.Unlock()
 	s.wakeAt = time.Time{}
-	s.epoll.wakeAt(time.Time{})
+	s.epoll.WakeAt(time.Time{})
 	var due []*sink
 	for k, at := range s.stalled {
 		if at.After(now) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coppice/supervisor/poller"
 )
 
 // currentName and timesName are the files in a process's folder.
@@ -103,9 +105,9 @@ func newSink(dir, name string) *sink {
 }
 
 // addPipe begins to read a pipe, or plans to once the file can be written.
-func (k *sink) addPipe(epoll *poller, p *pipe) error {
+func (k *sink) addPipe(epoll *poller.Poller, p *pipe) error {
 	if k.pending == nil {
-		if err := epoll.add(p.fd, p.number); err != nil {
+		if err := epoll.Add(p.fd, p.number); err != nil {
 			return fmt.Errorf("cannot wait for a pipe: %w", err)
 		}
 	}
@@ -115,15 +117,15 @@ func (k *sink) addPipe(epoll *poller, p *pipe) error {
 	return nil
 }
 
-func (k *sink) closePipe(epoll *poller, p *pipe) {
-	epoll.remove(p.fd)
+func (k *sink) closePipe(epoll *poller.Poller, p *pipe) {
+	epoll.Remove(p.fd)
 	unix.Close(p.fd)
 	p.fd = -1
 	k.pipes = slices.DeleteFunc(k.pipes, func(other *pipe) bool { return other == p })
 }
 
 // closeAll gives up whatever is left.
-func (k *sink) closeAll(epoll *poller) {
+func (k *sink) closeAll(epoll *poller.Poller) {
 	k.fileMu.Lock()
 	defer k.fileMu.Unlock()
 	for _, p := range slices.Clone(k.pipes) {
@@ -265,7 +267,7 @@ func (k *sink) stall(s *Store, mark uint32, rest []byte, err error) trouble {
 	k.retryDelay = retryDelayMin
 	k.closeFiles()
 	for _, p := range k.pipes {
-		s.epoll.remove(p.fd)
+		s.epoll.Remove(p.fd)
 	}
 	s.troubled.Add(1)
 	return trouble{retryAfter: k.retryDelay, changed: true, err: err}
@@ -287,7 +289,7 @@ func (k *sink) retry(s *Store) trouble {
 	k.pending = nil
 	for _, p := range k.pipes {
 		// This fails only where memory has run out, and Drain reads it still.
-		s.epoll.add(p.fd, p.number)
+		s.epoll.Add(p.fd, p.number)
 	}
 	s.troubled.Add(-1)
 	return trouble{changed: true}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coppice/supervisor/poller"
 )
 
 // PerChild is how many descriptors the store needs for each child whose output
@@ -20,7 +22,7 @@ const PerChild = 1
 
 // Fixed is how many descriptors the store needs whatever the number of
 // children.
-const Fixed = 2*(filesOpenMax+eventsMax) + 4
+const Fixed = 2*(filesOpenMax+poller.EventsMax) + 4
 
 // Store captures the output of children: one folder for each name. All methods
 // may be called by many goroutines at once.
@@ -28,7 +30,7 @@ type Store struct {
 	dir  string
 	echo *Echo
 
-	epoll     *poller
+	epoll     *poller.Poller
 	moverDone chan struct{}
 	closeOnce sync.Once
 	// moved is the sink that bytes came to last, of all of them: only bytes of
@@ -53,7 +55,7 @@ func Open(dir string, echo *Echo) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the log folder: %w", err)
 	}
-	epoll, err := newPoller()
+	epoll, err := poller.New()
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +220,7 @@ func (s *Store) tell(k *sink, t trouble) {
 func (s *Store) wakeBy(at time.Time) {
 	if s.wakeAt.IsZero() || at.Before(s.wakeAt) {
 		s.wakeAt = at
-		s.epoll.wakeAt(at)
+		s.epoll.WakeAt(at)
 	}
 }
 
@@ -227,7 +229,7 @@ func (s *Store) wakeBy(at time.Time) {
 // write. No other method may be called after it.
 func (s *Store) Close() {
 	s.closeOnce.Do(func() {
-		s.epoll.close()
+		s.epoll.Close()
 		<-s.moverDone
 		s.sinksMu.Lock()
 		left := maps.Clone(s.sinks)

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"coppice/supervisor/poller"
 	"coppice/tree"
 )
 
@@ -28,7 +30,7 @@ const (
 type Notify struct {
 	deliver  func(tree.Ref)
 	stranger func(ref tree.Ref, pid int)
-	epoll    *poller
+	epoll    *poller.Poller
 	done     chan struct{}
 	uid      int
 
@@ -59,7 +61,7 @@ type message struct {
 // does not belong to it sent a message, which is ignored. Both must return soon
 // after Close is called.
 func NewNotify(deliver func(tree.Ref), stranger func(ref tree.Ref, pid int)) (*Notify, error) {
-	epoll, err := newPoller()
+	epoll, err := poller.New()
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +92,7 @@ func (n *Notify) Open(ref tree.Ref, uid int) (address string, err error) {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
 	s := &socket{ref: ref, number: n.freeNumber(), fd: fd, address: address, uid: uid}
-	if err := n.epoll.add(fd, s.number); err != nil {
+	if err := n.epoll.Add(fd, s.number); err != nil {
 		unix.Close(fd)
 		return "", fmt.Errorf("cannot wait for the notify socket of %s: %w", ref.ID, err)
 	}
@@ -155,7 +157,7 @@ func (n *Notify) Cancel(ref tree.Ref) {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
 	if s := n.sockets[ref]; s != nil {
-		n.epoll.remove(s.fd)
+		n.epoll.Remove(s.fd)
 		unix.Close(s.fd)
 		delete(n.sockets, ref)
 		delete(n.numbers, s.number)
@@ -164,7 +166,7 @@ func (n *Notify) Cancel(ref tree.Ref) {
 
 // Close closes all sockets and ends the goroutine.
 func (n *Notify) Close() {
-	n.epoll.close()
+	n.epoll.Close()
 	<-n.done
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
@@ -180,7 +182,7 @@ func (n *Notify) Close() {
 func (n *Notify) serve() {
 	defer close(n.done)
 	for {
-		events, err := n.epoll.wait()
+		events, err := n.epoll.Wait()
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return // closed
 		}
@@ -211,7 +213,7 @@ func (n *Notify) takeNews() []news {
 	taken := n.news
 	n.news = nil
 	if len(taken) > 0 {
-		n.epoll.rest()
+		n.epoll.WakeAt(time.Time{})
 	}
 	return taken
 }
@@ -220,7 +222,7 @@ func (n *Notify) takeNews() []news {
 // the functions below.
 func (n *Notify) post(what news) {
 	n.news = append(n.news, what)
-	n.epoll.wake()
+	n.epoll.WakeAt(time.Unix(1, 0)) // that has come: now, and until takeNews
 }
 
 // read takes up to so many messages from a socket.
