@@ -181,7 +181,7 @@ func (t table) backoff() tree.Backoff {
 	initial, known := b.delay("initial", 0)
 	limit, bounded := b.delay("max", defaultBackoffMax)
 	if known && bounded && initial > limit {
-		b.fault("initial", say(fmt.Sprintf("say max = %q or longer", brief(initial))), "backoff begins above its max of %s", brief(limit))
+		b.fault("initial", say(fmt.Sprintf("say max = %q or longer", Brief(initial))), "backoff begins above its max of %s", Brief(limit))
 	}
 	return tree.Backoff{Initial: initial, Max: limit, Factor: b.factor()}
 }
@@ -211,4 +211,16 @@ func (t table) factor() float64 {
 	}
 	t.fault("factor", nil, "factor is %s: expected a number from 1 to %d", describe(t.values["factor"]), factorMax)
 	return defaultBackoffFactor
+}
+
+// Brief is a duration as people write it: 3m, not 3m0s.
+func Brief(d tree.Time) string {
+	text := time.Duration(d).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
-	"time"
 
 	"coppice/tree"
 )
@@ -27,7 +25,7 @@ func (g *graph) limit(m *member) {
 	remedy := `intensity = "infinity" to never give up`
 	span := "years"
 	if needed <= tree.Time(durationMax) {
-		span = brief(needed)
+		span = Brief(needed)
 		remedy = fmt.Sprintf("period = %q or longer, or %s", span, remedy)
 	}
 	if m.table.loading == nil {
@@ -37,7 +35,7 @@ func (g *graph) limit(m *member) {
 	}
 	g.fault(g.limitPlace(m), say(remedy),
 		"%s can never reach its limit of more than %d restarts in %s: at their longest delays its children need %s for %d",
-		m.title, flags.Intensity, brief(flags.Period), span, flags.Intensity+1)
+		m.title, flags.Intensity, Brief(flags.Period), span, flags.Intensity+1)
 }
 
 // limitPlace is where a supervisor says its limit; where the file has no such
@@ -159,16 +157,4 @@ func times(d tree.Time, n int) tree.Time {
 		return math.MaxInt64
 	}
 	return d * tree.Time(n)
-}
-
-// brief is a duration as people write it: 3m, not 3m0s.
-func brief(d tree.Time) string {
-	text := time.Duration(d).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

@@ -122,10 +122,11 @@ func TestRestartDelays(t *testing.T) {
 
 func TestBrief(t *testing.T) {
 	for d, want := range map[tree.Time]string{
-		3 * 60 * tree.Second: "3m", 3600 * tree.Second: "1h", 10 * tree.Second: "10s", 0: "0s",
+		3 * 60 * tree.Second: "3m", 3600 * tree.Second: "1h", 10 * tree.Second: "10s", 0: "0s", 5 * tree.Second: "5s",
+		60 * tree.Second: "1m", 250e6: "250ms", 3660 * tree.Second: "1h1m",
 		90 * tree.Second: "1m30s", 3610 * tree.Second: "1h0m10s", 36000 * tree.Second: "10h", 5e6: "5ms",
 	} {
-		if got := brief(d); got != want {
+		if got := Brief(d); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

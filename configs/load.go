@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,34 @@ type Config struct {
 	Spec tree.ChildSpec
 	// Settings are what else there is to know of each process, by its name.
 	Settings map[string]Settings
+}
+
+// Processes are the processes of the tree in the order of their supervisors'
+// lists. What is yielded belongs to the Config.
+func (c *Config) Processes() iter.Seq[*tree.ChildSpec] {
+	return func(yield func(*tree.ChildSpec) bool) { eachProcess(&c.Spec, yield) }
+}
+
+// eachProcess says whether yield wants more.
+func eachProcess(s *tree.ChildSpec, yield func(*tree.ChildSpec) bool) bool {
+	if s.Type == tree.Process {
+		return yield(s)
+	}
+	for i := range s.Children {
+		if !eachProcess(&s.Children[i], yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// LongestName is the length of the longest name of a process.
+func (c *Config) LongestName() int {
+	longest := 0
+	for s := range c.Processes() {
+		longest = max(longest, len(s.ID))
+	}
+	return longest
 }
 
 // Load reads the tree file or Procfile at path. The environment, NAME=value as

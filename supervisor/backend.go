@@ -259,7 +259,7 @@ func describe(n *ipc.Node, f tree.Flags) {
 	if f.Intensity < 0 {
 		n.Intensity = "infinity"
 	}
-	n.Period = span(f.Period)
+	n.Period = configs.Brief(f.Period)
 	if f.AutoShutdown != tree.Never {
 		n.AutoShutdown = f.AutoShutdown.String()
 	}

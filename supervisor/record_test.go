@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"coppice/ipc"
-	"coppice/tree"
 )
 
 // events makes n events, numbered as the tree numbers them.
@@ -158,13 +157,5 @@ func TestRecordSlowFollower(t *testing.T) {
 	}
 	if len(got) != n+1 || got[n] != n+1 {
 		t.Errorf("%d events, the last is %d", len(got), got[len(got)-1])
-	}
-}
-
-func TestSpan(t *testing.T) {
-	for ns, want := range map[int64]string{5e9: "5s", 60e9: "1m", 3600e9: "1h", 90e9: "1m30s", 250e6: "250ms", 3660e9: "1h1m"} {
-		if got := span(tree.Time(ns)); got != want {
-			t.Errorf("span(%d) = %q, want %q", ns, got, want)
-		}
 	}
 }

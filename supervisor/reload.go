@@ -53,29 +53,33 @@ func (r *runtime) Reload(ctx context.Context, req ipc.ReloadRequest) (*ipc.Reloa
 // plan says what a reload would change.
 func (r *runtime) plan(ctx context.Context, config *configs.Config) (*ipc.ReloadResult, error) {
 	result := &ipc.ReloadResult{DryRun: true}
-	err := r.ask(ctx, func() { result.Changes = r.changes(r.tree.Diff(config.Spec), config) })
+	err := r.ask(ctx, func() { result.Changes = changes(r.tree.Diff(config.Spec), r.config, config) })
 	return result, err
 }
 
 // apply changes the tree to config; handed is called when the tree has it.
 func (r *runtime) apply(ctx context.Context, config *configs.Config, handed func()) (*ipc.ReloadResult, error) {
-	result := &ipc.ReloadResult{}
-	answer := make(chan tree.Reply, 1)
+	type outcome struct {
+		refusal tree.Refusal
+		changes []ipc.Change
+	}
+	done := make(chan outcome, 1)
 	err := r.ask(ctx, func() {
-		result.Changes = r.changes(r.tree.Diff(config.Spec), config)
-		r.applyNow(config, func(reply tree.Reply) { answer <- reply })
+		old := r.config
+		r.applyNow(config, func(reply tree.Reply) {
+			done <- outcome{reply.Refusal, changes(reply.Changes, old, config)}
+		})
 	})
 	handed()
 	if err != nil {
 		return nil, err
 	}
 	select {
-	case reply := <-answer:
-		if reply.Refusal != "" {
+	case o := <-done:
+		if o.refusal != "" {
 			return nil, refused("the tree is being stopped; nothing was changed")
 		}
-		tellFailures(result.Changes, reply.Changes)
-		return result, nil
+		return &ipc.ReloadResult{Changes: o.changes}, nil
 	case <-r.done:
 		return nil, errEnded
 	case <-ctx.Done():
@@ -106,20 +110,6 @@ func (r *runtime) applyNow(config *configs.Config, done func(tree.Reply)) {
 	})
 }
 
-// tellFailures notes which of the changes could not be completed.
-func tellFailures(told []ipc.Change, done []tree.Change) {
-	for _, d := range done {
-		if d.Refusal == "" {
-			continue
-		}
-		for i := range told {
-			if told[i].Name == d.ID && told[i].Kind == string(d.Kind) {
-				told[i].Error = "it did not start: " + d.Cause
-			}
-		}
-	}
-}
-
 // applied is what is left to do when every supervisor has its new spec.
 func (r *runtime) applied(config *configs.Config, changes []tree.Change) {
 	for _, c := range changes {
@@ -139,37 +129,43 @@ func (r *runtime) keepTree(config *configs.Config) error {
 }
 
 // changes are the tree's changes in the tree file's words, and those of the
-// settings that the tree does not know.
-func (r *runtime) changes(changes []tree.Change, config *configs.Config) []ipc.Change {
-	told := make([]ipc.Change, 0, len(changes))
+// settings, from one file to another, that the tree does not know.
+func changes(made []tree.Change, from, to *configs.Config) []ipc.Change {
+	told := make([]ipc.Change, 0, len(made))
 	at := map[string]int{}
-	old, new := commands(r.config), commands(config)
-	for _, c := range changes {
+	old, new := commands(from), commands(to)
+	for _, c := range made {
 		at[c.ID] = len(told)
-		told = append(told, ipc.Change{
+		change := ipc.Change{
 			Kind: string(c.Kind), Name: c.ID, Type: c.Type.String(), Supervisor: c.Supervisor,
 			What: inWords(c.What, old[c.ID], new[c.ID]),
-		})
+		}
+		if c.Refusal != "" {
+			change.Error = "it did not start: " + c.Cause
+		}
+		told = append(told, change)
 	}
-	eachProcess(&config.Spec, func(s *tree.ChildSpec) {
-		old, ok := r.config.Settings[s.ID]
-		what := settingsDiff(old, config.Settings[s.ID])
-		if !ok || len(what) == 0 {
-			return
+	for s := range to.Processes() {
+		was, known := from.Settings[s.ID]
+		what := settingsDiff(was, to.Settings[s.ID])
+		if !known || len(what) == 0 {
+			continue
 		}
 		if i, ok := at[s.ID]; !ok {
 			told = append(told, ipc.Change{Kind: string(tree.Changed), Name: s.ID, Type: s.Type.String(), What: what})
 		} else if told[i].Kind == string(tree.Changed) || told[i].Kind == string(tree.Restarted) {
 			told[i].What = append(told[i].What, what...)
 		}
-	})
+	}
 	return told
 }
 
 // commands are the processes of a tree by name.
 func commands(c *configs.Config) map[string]*configs.Process {
 	m := map[string]*configs.Process{}
-	eachProcess(&c.Spec, func(s *tree.ChildSpec) { m[s.ID] = s.Start.(*configs.Process) })
+	for s := range c.Processes() {
+		m[s.ID] = s.Start.(*configs.Process)
+	}
 	return m
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"coppice/configs"
 	"coppice/ipc"
 	"coppice/tree"
 )
@@ -38,10 +39,10 @@ func event(r tree.Report, at time.Time) ipc.Event {
 	}
 	e.Code, e.Signal = ends(r.Exit)
 	if r.Delay > 0 {
-		e.Delay = span(r.Delay)
+		e.Delay = configs.Brief(r.Delay)
 	}
 	if r.Limit != nil {
-		e.Intensity, e.Period = &r.Limit.Intensity, span(r.Limit.Period)
+		e.Intensity, e.Period = &r.Limit.Intensity, configs.Brief(r.Limit.Period)
 	}
 	return e
 }
@@ -127,10 +128,10 @@ func sentence(r *tree.Report) string {
 	case tree.ExitSeen:
 		return fmt.Sprintf("%s ended: %s", who, r.Exit)
 	case tree.BackoffBegun:
-		return fmt.Sprintf("%s will be started again in %s", who, span(r.Delay))
+		return fmt.Sprintf("%s will be started again in %s", who, configs.Brief(r.Delay))
 	case tree.GaveUp:
 		return fmt.Sprintf("%s gives up: %s needed more than %d restarts in %s",
-			who, r.Child, r.Limit.Intensity, span(r.Limit.Period))
+			who, r.Child, r.Limit.Intensity, configs.Brief(r.Limit.Period))
 	case tree.StopBegun:
 		if r.Cause != "" {
 			return fmt.Sprintf("%s is being stopped: %s", who, r.Cause)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -81,9 +80,9 @@ type runtime struct {
 	booted  chan struct{}   // closed when bootErr is set
 	done    chan struct{}   // closed when the loop has ended
 	ended   context.Context // done, as a context
+	end     context.CancelFunc
 	// loadingMu makes reloads take effect in the order in which they read the file.
 	loadingMu sync.Mutex
-	end       context.CancelFunc
 
 	zero     time.Time // of tree.Time, on the wall clock
 	tree     *tree.Tree
@@ -218,8 +217,7 @@ func (r *runtime) echo() *logs.Echo {
 	if r.opts.Echo == nil {
 		return nil
 	}
-	width := len("coppice") // whose own lines stand among them
-	eachProcess(&r.opts.Config.Spec, func(s *tree.ChildSpec) { width = max(width, len(s.ID)) })
+	width := max(r.opts.Config.LongestName(), len("coppice")) // whose own lines stand among them
 	return &logs.Echo{Out: r.opts.Echo, Colour: r.opts.Colour, Width: width}
 }
 
@@ -253,7 +251,7 @@ func (r *runtime) verdict() (int, error) {
 		return 0, nil
 	case tree.HaltGaveUp:
 		return 1, fmt.Errorf("%s gave up: %s needed more than %d restarts in %s%s",
-			r.config.Spec.ID, h.Child, h.Limit.Intensity, span(h.Limit.Period), lastWords(h))
+			r.config.Spec.ID, h.Child, h.Limit.Intensity, configs.Brief(h.Limit.Period), lastWords(h))
 	case tree.HaltStartFailed:
 		return 1, fmt.Errorf("cannot start the tree: %s", h.Cause)
 	}
@@ -281,28 +279,6 @@ func exitCode(e *tree.Exit) int {
 	return 128 + int(n)
 }
 
-// span is a duration as people write it: "1m", not "1m0s".
-func span(d tree.Time) string {
-	s := time.Duration(d).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
-// eachProcess visits the processes of a spec in the order of the file.
-func eachProcess(s *tree.ChildSpec, visit func(*tree.ChildSpec)) {
-	if s.Type == tree.Process {
-		visit(s)
-	}
-	for i := range s.Children {
-		eachProcess(&s.Children[i], visit)
-	}
-}
-
 // checkTree refuses a tree that cannot be run: one that the core finds fault
 // with (the tree file's reader should have, with a place), and one whose children
 // cost more descriptors than the daemon may have: those of their logs and, where
@@ -312,13 +288,13 @@ func checkTree(c *configs.Config) error {
 		return fmt.Errorf("cannot run the tree: %s: %s: %s", faults[0].ID, faults[0].Key, faults[0].Text)
 	}
 	children, descriptors := 0, 0
-	eachProcess(&c.Spec, func(s *tree.ChildSpec) {
+	for s := range c.Processes() {
 		children++
 		descriptors += logs.PerChild
 		if s.Start.(*configs.Process).Ready.Kind == configs.ReadyNotify {
 			descriptors++
 		}
-	})
+	}
 	// A log file is open only while its process speaks, with its index.
 	return process.CheckDescriptors(children, descriptors+min(logs.Fixed, 2*children))
 }

@@ -36,11 +36,7 @@ func (a *app) daemon(watch bool, r *report) error {
 }
 
 func (a *app) runDaemon(watch bool, r *report) error {
-	file, err := a.treeFile()
-	if err != nil {
-		return err
-	}
-	p, err := a.homePlace(file)
+	file, p, err := a.home()
 	if err != nil {
 		return err
 	}

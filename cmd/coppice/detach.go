@@ -23,11 +23,7 @@ const daemonLog = "daemon.log"
 
 // upDetached returns when the tree is started, whoever started it.
 func (a *app) upDetached(ctx context.Context, watch bool) error {
-	file, err := a.treeFile()
-	if err != nil {
-		return err
-	}
-	p, err := a.homePlace(file)
+	file, p, err := a.home()
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"coppice/configs"
-	"coppice/tree"
 )
 
 // logger is the daemon's own log on stderr, a line for each event with its
@@ -26,7 +25,7 @@ func (a *app) logger() *zap.Logger {
 // foregroundLogger is the daemon's own log among the output of its children: a
 // sentence behind a name, in their column. The fields are in the event record.
 func (a *app) foregroundLogger(c *configs.Config) *zap.Logger {
-	name := "coppice" + strings.Repeat(" ", max(longestName(&c.Spec)-len("coppice"), 0))
+	name := "coppice" + strings.Repeat(" ", max(c.LongestName()-len("coppice"), 0))
 	prefix := brush(a.colour()).paint(dim, name) + " | "
 	lines := zapcore.NewConsoleEncoder(zapcore.EncoderConfig{MessageKey: "message"})
 	return zap.New(fieldless{zapcore.NewCore(lines, a.logTo(), zapcore.InfoLevel), prefix})
@@ -62,16 +61,4 @@ func (f fieldless) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	}
 	e.Message = f.prefix + e.Message
 	return f.Core.Write(e, nil)
-}
-
-// longestName is the width of the column of names.
-func longestName(s *tree.ChildSpec) int {
-	width := 0
-	if s.Type == tree.Process {
-		width = len(s.ID)
-	}
-	for i := range s.Children {
-		width = max(width, longestName(&s.Children[i]))
-	}
-	return width
 }

@@ -87,6 +87,14 @@ func (a *app) nearestPlace() (place, error) {
 	return place{}, ipc.ErrNoDaemon
 }
 
+// home is the tree file of a command that will run it, and the place of its daemon.
+func (a *app) home() (file string, p place, err error) {
+	if file, err = a.treeFile(); err == nil {
+		p, err = a.homePlace(file)
+	}
+	return file, p, err
+}
+
 // homePlace is place for a command that will run the daemon itself. A daemon
 // makes its socket in its state folder, so no other can be asked for.
 func (a *app) homePlace(file string) (place, error) {

@@ -26,7 +26,6 @@ type daemonOptions struct {
 	place  place
 	echo   io.Writer // what the children write; nil: nowhere
 	colour bool
-	width  int
 	watch  bool // reload when the tree file changes
 	// foreground: a terminal that hangs up stops the tree.
 	foreground bool

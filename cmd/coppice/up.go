@@ -36,11 +36,7 @@ its start failed. On a running tree -d waits until that one is started.`,
 // up runs the tree in this process. While another daemon's `down` is under way
 // it waits for the end of that.
 func (a *app) up(ctx context.Context, watch bool) error {
-	file, err := a.treeFile()
-	if err != nil {
-		return err
-	}
-	p, err := a.homePlace(file)
+	file, p, err := a.home()
 	if err != nil {
 		return err
 	}
@@ -62,7 +58,7 @@ func (a *app) up(ctx context.Context, watch bool) error {
 	defer func() { _ = log.Sync() }() // a terminal cannot be synced
 	return a.ended(a.engine.run(daemonOptions{
 		config: config, place: p, watch: watch, log: log, foreground: true,
-		echo: a.out, colour: a.colour(), width: a.width,
+		echo: a.out, colour: a.colour(),
 	}))
 }
 
