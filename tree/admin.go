@@ -159,17 +159,27 @@ func (t *Tree) terminateChild(s *node, r TerminateChild, op operation) (Refusal,
 	return "", already
 }
 
-func (t *Tree) restartChild(s *node, id string, op operation) Refusal {
+// idle finds a child that neither runs nor is about to: one that restart_child
+// and delete_child may have.
+func (t *Tree) idle(s *node, id string) (*node, Refusal) {
 	c := t.find(s, id)
 	switch {
 	case s.simple():
-		return IsSimple
+		return nil, IsSimple
 	case c == nil:
-		return t.unknown(s, id)
+		return nil, t.unknown(s, id)
 	case c.present():
-		return Running
+		return nil, Running
 	case c.pendingRestart():
-		return IsRestarting
+		return nil, IsRestarting
+	}
+	return c, ""
+}
+
+func (t *Tree) restartChild(s *node, id string, op operation) Refusal {
+	c, refusal := t.idle(s, id)
+	if c == nil {
+		return refusal
 	}
 	c.level = 0
 	op.kind, op.child = opStart, c
@@ -200,20 +210,12 @@ func (t *Tree) answerStart(op *operation) {
 }
 
 func (t *Tree) deleteChild(s *node, id string) Refusal {
-	c := t.find(s, id)
-	switch {
-	case s.simple():
-		return IsSimple
-	case c == nil:
-		return t.unknown(s, id)
-	case c.present():
-		return Running
-	case c.pendingRestart():
-		return IsRestarting
+	c, refusal := t.idle(s, id)
+	if c != nil {
+		s.drop(c)
+		t.remove(c)
 	}
-	s.drop(c)
-	t.remove(c)
-	return ""
+	return refusal
 }
 
 // startChild adds a child: the last one of s, once it has started.

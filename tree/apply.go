@@ -31,9 +31,10 @@ func (t *Tree) nextChange() {
 	c := t.changes[0]
 	t.changes = t.changes[1:]
 	spec := c.Request.(Apply).Spec
-	a := &application{call: c.ID, changes: t.Diff(spec)}
+	moved := moved(t.root.spec, spec)
+	a := &application{call: c.ID, changes: t.diff(spec, moved)}
 	a.cause = t.report(Report{Kind: ReqMade, Node: t.root.id(), Request: "reload"})
-	a.parts = append(t.movingParts(moved(t.root.spec, spec)), part{supervisor: t.root.id()})
+	a.parts = append(t.movingParts(moved), part{supervisor: t.root.id()})
 	t.root.pending = &spec
 	t.change = a
 	t.advanceChange()

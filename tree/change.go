@@ -37,7 +37,12 @@ type Change struct {
 // would do it. A child that moves to another supervisor, or becomes another
 // kind of child, is removed and added.
 func (t *Tree) Diff(spec ChildSpec) []Change {
-	d := differ{tree: t, moved: moved(t.root.spec, spec)}
+	return t.diff(spec, moved(t.root.spec, spec))
+}
+
+// diff is Diff for who knows the moved names already.
+func (t *Tree) diff(spec ChildSpec, moved map[string]bool) []Change {
+	d := differ{tree: t, moved: moved}
 	if what := supervisorDiff(&t.root.spec, &spec); len(what) > 0 {
 		d.add(Changed, &spec, "", what)
 	}

@@ -72,7 +72,7 @@ func (t *Tree) expire() {
 		case Starting:
 			t.startOverdue(n)
 		case Stopping:
-			t.stopOverdue(n)
+			t.kill(n)
 		case BackingOff:
 			t.send(n.parent, message{kind: resume, child: n, generation: n.generation, cause: n.cause})
 		default:

@@ -1,5 +1,7 @@
 package tree
 
+import "slices"
+
 // restart is one restart attempt of c, which does not run: count it, and give
 // up or carry it out (supervisor.erl restart/2).
 func (t *Tree) restart(s, c *node, because uint64) {
@@ -10,10 +12,9 @@ func (t *Tree) restart(s, c *node, because uint64) {
 	seq := t.report(Report{Kind: RestartBegun, Node: c.id(), Because: because})
 	t.become(c, Restarting, seq)
 	op := operation{kind: opRestart, child: c, cause: seq, counted: true}
-	sweep := s.span(c)
-	for i := len(sweep) - 1; i >= 0; i-- {
-		if sweep[i] != c {
-			op.steps = append(op.steps, step{verb: stepStop, child: sweep[i]})
+	for _, x := range slices.Backward(s.span(c)) {
+		if x != c {
+			op.steps = append(op.steps, step{verb: stepStop, child: x})
 		}
 	}
 	op.steps = append(op.steps, step{verb: stepRestart, child: c})
@@ -72,11 +73,9 @@ func (t *Tree) giveUp(s, c *node, because uint64) {
 	limit := s.spec.Flags
 	seq := t.report(Report{Kind: GaveUp, Node: s.id(), Child: c.id(), Limit: &limit, Because: because})
 	by := c.end.blame
+	t.become(c, Stopped, because)
 	if s.simple() || c.spec.Restart == Temporary {
-		t.become(c, Stopped, because)
 		t.forget(s, c)
-	} else {
-		t.become(c, Stopped, because)
 	}
 	t.beginEnd(s, operation{reason: endGaveUp, child: c, cause: seq, blame: by})
 }

@@ -1,5 +1,7 @@
 package tree
 
+import "slices"
+
 // beginStop begins to stop a child and says whether there is anything to wait
 // for. Brutal stops grant no time. A child that has died already, unheard, is
 // found dead: its end has no other effect (OTP: unlink_flush).
@@ -42,9 +44,6 @@ func (t *Tree) requestStop(c *node, brutal bool) {
 	}
 }
 
-// stopOverdue ends the patience with a child that was asked to stop.
-func (t *Tree) stopOverdue(n *node) { t.kill(n) }
-
 // kill ends a child that is Stopping without grace; a supervisor with all that
 // is below it, in no order.
 func (t *Tree) kill(n *node) {
@@ -69,8 +68,8 @@ func (t *Tree) kill(n *node) {
 // one that is being killed, and of one whose children are instances of a
 // template, which have no order.
 func (t *Tree) stopTogether(s *node) {
-	for i := len(s.children) - 1; i >= 0; i-- {
-		t.beginStop(s.children[i], s.killing, s.op.cause)
+	for _, c := range slices.Backward(s.children) {
+		t.beginStop(c, s.killing, s.op.cause)
 	}
 }
 
@@ -86,8 +85,8 @@ func (t *Tree) beginEnd(s *node, op operation) {
 		op.cause = t.report(Report{Kind: StopBegun, Node: s.id(), Child: child, Because: op.cause})
 		t.become(s, Stopping, op.cause)
 	}
-	for i := len(s.children) - 1; i >= 0; i-- {
-		op.steps = append(op.steps, step{verb: stepStop, child: s.children[i]})
+	for _, c := range slices.Backward(s.children) {
+		op.steps = append(op.steps, step{verb: stepStop, child: c})
 	}
 	t.begin(s, op)
 	if s.killing || s.simple() {

@@ -24,7 +24,7 @@ func (t *Tree) start(c *node, because uint64, counted bool) {
 func (t *Tree) startSupervisor(s *node, because uint64, counted bool) {
 	seq := t.report(Report{Kind: StartBegun, Node: s.id(), Because: because})
 	t.becomeStarting(s, seq)
-	s.alive, s.counted, s.asked = true, counted, false
+	s.alive, s.counted = true, counted
 	if counted {
 		s.restarts++
 	}

@@ -153,12 +153,11 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 		t.become(c, Restarting, c.end.seq)
 		s.op = nil
 		t.send(s, message{kind: tryAgain, child: c})
-	case opStart, opCycle: // a temporary child too stays in its place, stopped
+	case opStart, opCycle, opAdd:
 		s.op = nil
-		t.act(Reply{ID: op.call, Refusal: FailedToStart, Cause: why})
-	case opAdd:
-		s.op = nil
-		t.remove(c)
+		if op.kind == opAdd {
+			t.remove(c)
+		} // else it stays in its place, stopped, a temporary one too
 		t.act(Reply{ID: op.call, Refusal: FailedToStart, Cause: why})
 	case opChange:
 		t.changeFailed(c, why)
@@ -170,9 +169,7 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 func (t *Tree) stepIgnored(s, c *node) {
 	op := s.op
 	op.ignored = true
-	if s.simple() && op.kind != opAdd {
-		t.forget(s, c)
-	} else if op.kind == opBoot && c.spec.Restart == Temporary {
+	if s.simple() && op.kind != opAdd || op.kind == opBoot && c.spec.Restart == Temporary {
 		t.forget(s, c)
 	}
 	t.advance(s)
