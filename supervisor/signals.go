@@ -23,16 +23,12 @@ func (r *runtime) catchSignals() {
 		syscall.SIGVTALRM, syscall.SIGPROF, syscall.SIGIO, syscall.SIGPWR, syscall.SIGXCPU, syscall.SIGXFSZ,
 		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV,
 		syscall.SIGSTKFLT, syscall.SIGSYS)
-	for sig := realTimeMin; sig <= realTimeMax; sig++ {
+	first, _ := process.SignalNumber("SIGRTMIN")
+	last, _ := process.SignalNumber("SIGRTMAX")
+	for sig := first; sig <= last; sig++ {
 		signal.Notify(nobody, sig)
 	}
 }
-
-// The real-time signals that programs may use (signal(7)).
-const (
-	realTimeMin = syscall.Signal(34)
-	realTimeMax = syscall.Signal(64)
-)
 
 // signalled obeys a signal: SIGTERM, SIGINT and SIGQUIT stop the tree in order,
 // a second SIGINT kills it, SIGHUP reloads or, in the foreground, stops.
