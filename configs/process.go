@@ -23,6 +23,8 @@ type Process struct {
 	Env []string
 	// Ready says when the start is complete.
 	Ready Ready
+	// Log says how its output is kept.
+	Log Log
 }
 
 // Ready says when the start of a process is complete.

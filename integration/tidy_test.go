@@ -20,16 +20,19 @@ var mayImport = map[string][]string{
 	"tree/treetest":      {"tree"},
 	"configs":            {"tree"},
 	"ipc":                {"tree"},
-	"supervisor/process": {"tree", "configs"},
-	"supervisor/logs":    {"tree", "configs", "supervisor/poller"},
+	"supervisor/process": {"tree", "configs", "supervisor/crash"},
+	"supervisor/keeper":  {"supervisor/crash"},
+	"supervisor/journal": {"tree", "configs", "supervisor/crash"},
+	"supervisor/logs":    {"tree", "configs", "supervisor/poller", "supervisor/crash"},
 	"supervisor/probe":   {"tree", "configs", "supervisor/poller"},
 	"supervisor/watch":   {"tree", "configs"},
 	"supervisor/usage":   {"tree", "configs"},
 	"supervisor": {
 		"tree", "configs", "ipc", "supervisor/process", "supervisor/logs",
 		"supervisor/probe", "supervisor/watch", "supervisor/usage",
+		"supervisor/keeper", "supervisor/journal", "supervisor/crash",
 	},
-	"cmd/coppice": {"tree", "configs", "ipc", "supervisor"},
+	"cmd/coppice": {"tree", "configs", "ipc", "supervisor", "supervisor/keeper"},
 }
 
 // doors are the modules from outside: who may import them, and why only they.
@@ -45,7 +48,7 @@ var doors = map[string]struct {
 	"github.com/bmatcuk/doublestar/": {[]string{"configs", "supervisor/watch"}, "globs are for watch"},
 	"golang.org/x/sys/": {[]string{
 		"configs", "ipc", "supervisor", "supervisor/process", "supervisor/logs", "supervisor/probe",
-		"supervisor/poller", "supervisor/usage", "supervisor/watch", "cmd/coppice",
+		"supervisor/poller", "supervisor/usage", "supervisor/watch", "supervisor/keeper", "supervisor/journal", "cmd/coppice",
 	}, "the core makes no system call"},
 	"golang.org/x/term": {[]string{"cmd/coppice"}, "terminals are the command line's"},
 	"os/exec":           {nil, "a second waiter steals exit statuses: nothing but supervisor/process forks and waits"},

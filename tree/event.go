@@ -14,8 +14,11 @@ type Ref struct {
 // Exit is how a process ended: a code, or the full name of the signal that
 // killed it.
 type Exit struct {
-	Code   int    // 0 to 255; meaningless when Signal is set
+	Code   int    // 0 to 255; meaningless when Signal or Lost is set
 	Signal string // "SIGKILL"; empty when it exited
+	// Lost says that it has ended and that nobody was there to be told how: an
+	// abnormal end, whatever Success says.
+	Lost bool
 }
 
 // Event is a fact that the runtime reports to the tree. The set is closed.
@@ -62,6 +65,21 @@ type Called struct {
 // Tick says only that time has passed.
 type Tick struct{}
 
+// Resumed says that another runtime goes on with a tree that was restored. It is
+// the first event after Restore.
+type Resumed struct{}
+
+// Adopted says that a process that was started for an earlier runtime runs on
+// and is watched by this one.
+type Adopted struct{ Ref }
+
+// Dropped says that so many bytes of a process's output were thrown away, for
+// its log could not be written and it was not to wait.
+type Dropped struct {
+	ID    string
+	Bytes int64
+}
+
 func (Boot) event()         {}
 func (Started) event()      {}
 func (StartFailed) event()  {}
@@ -70,3 +88,6 @@ func (Ready) event()        {}
 func (Exited) event()       {}
 func (Called) event()       {}
 func (Tick) event()         {}
+func (Resumed) event()      {}
+func (Adopted) event()      {}
+func (Dropped) event()      {}

@@ -22,12 +22,14 @@ const (
 	ChildAdded     Kind = "added"        // a change of the tree added it
 	ChildRemoved   Kind = "removed"      // … removed it
 	ChildChanged   Kind = "changed"      // … changed its spec
+	ChildAdopted   Kind = "adopted"      // another runtime watches it now; PID is set
+	OutputDropped  Kind = "log_dropped"  // Bytes of its output were thrown away
 )
 
 // Report is one line of the event record: what happened, to what, and which
 // earlier report caused it.
 type Report struct {
-	// Seq numbers the reports of a tree from 1 without gaps.
+	// Seq numbers the reports of a tree from Options.Seq + 1 without gaps.
 	Seq uint64
 	// Because is the Seq of the report that caused this one, 0 at a root cause.
 	Because uint64
@@ -46,6 +48,8 @@ type Report struct {
 	Cause string
 	// Delay is the length of a backoff.
 	Delay Time
+	// Bytes is how much output was thrown away, for log_dropped.
+	Bytes int64
 	// Limit is the exceeded limit, for gave_up.
 	Limit *Flags
 }

@@ -7,6 +7,8 @@ type Options struct {
 	// start. Without it durations are exact, and a shutdown overtakes a start
 	// that is not complete.
 	OTP bool
+	// Seq is the number after which the reports are numbered on.
+	Seq uint64
 }
 
 // Output is what one Step makes of its events: Reports tell what happened, in
@@ -46,7 +48,7 @@ type Tree struct {
 // spec must be a Supervisor's, should have passed Check, and belongs to the
 // tree from then on.
 func New(spec ChildSpec, opts Options) *Tree {
-	t := &Tree{opts: opts, index: map[string]*node{}}
+	t := &Tree{opts: opts, index: map[string]*node{}, seq: opts.Seq}
 	t.root = t.newNode(spec, nil)
 	t.populate(t.root)
 	return t
