@@ -17,7 +17,7 @@ import (
 //	 8  8  wall time of their arrival, nanoseconds since 1970
 //	16  4  how many bytes arrived
 //	20  4  mark: which incarnation wrote them, counted up for each pipe
-//	24  4  zero
+//	24  4  kind: bytesArrived or bytesDropped
 //	28  4  CRC-32C of the above
 //
 // all little-endian. Bytes that no record covers arrived with the last record
@@ -30,7 +30,14 @@ type record struct {
 	time   int64
 	length uint32
 	mark   uint32
+	kind   uint32
 }
+
+// The kinds of records.
+const (
+	bytesArrived = 0
+	bytesDropped = 1 // thrown away at the offset
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -40,6 +47,7 @@ func (r record) encode() []byte {
 	binary.LittleEndian.PutUint64(b[8:], uint64(r.time))
 	binary.LittleEndian.PutUint32(b[16:], r.length)
 	binary.LittleEndian.PutUint32(b[20:], r.mark)
+	binary.LittleEndian.PutUint32(b[24:], r.kind)
 	binary.LittleEndian.PutUint32(b[28:], crc32.Checksum(b[:28], castagnoli))
 	return b
 }
@@ -51,6 +59,7 @@ func decode(b []byte) (record, bool) {
 		time:   int64(binary.LittleEndian.Uint64(b[8:])),
 		length: binary.LittleEndian.Uint32(b[16:]),
 		mark:   binary.LittleEndian.Uint32(b[20:]),
+		kind:   binary.LittleEndian.Uint32(b[24:]),
 	}
 	sum := binary.LittleEndian.Uint32(b[28:])
 	return r, r.offset >= 0 && sum == crc32.Checksum(b[:28], castagnoli)
