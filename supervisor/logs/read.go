@@ -31,9 +31,10 @@ type Query struct {
 	// output. Outputs without one are read from their beginning, and Last says
 	// nothing.
 	From []Position
-	// Announce asks for a Line without text for each output, before the first
-	// other one, whose At is where the view begins: with what comes later a caller
-	// knows at any time where to go on, also in outputs that say nothing.
+	// Announce asks for a Line without time and text for each output that there is,
+	// before the first other one, whose At is where the view begins, and for one
+	// without a name behind them: with what comes later a caller knows at any time
+	// where to go on, also in outputs that say nothing.
 	Announce bool
 }
 
@@ -287,7 +288,7 @@ func announce(sources []*source, heads heads, emit func(Line) error) error {
 			return err
 		}
 	}
-	return nil
+	return emit(Line{})
 }
 
 // merge emits what the sources have, the earliest first. With final a line
@@ -312,6 +313,13 @@ func (v *view) show(heads heads, final bool, emit func(Line) error) error {
 		}
 	}
 	return nil
+}
+
+// Split says whether a process has written a second output: its log is split, or
+// was.
+func Split(dir, name string) bool {
+	listed, _ := segments(filepath.Join(dir, name))
+	return slices.ContainsFunc(listed, func(g segment) bool { return g.stream == errStream })
 }
 
 // spoken lists the names that have a folder of their own.

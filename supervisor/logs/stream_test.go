@@ -16,6 +16,9 @@ func readAll(t *testing.T, dir string, q Query) (all []entry, behind []map[outpu
 	at := map[output]Position{}
 	err := Read(dir, q, func(l Line) error {
 		o := output{l.Name, l.Stderr}
+		if l.Name == "" {
+			return nil
+		}
 		if at[o] = l.At; l.Time.IsZero() {
 			return nil
 		}
