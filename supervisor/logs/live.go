@@ -91,6 +91,7 @@ func (k *sink) openLive() error {
 		return fmt.Errorf("cannot open %s: %w", path, err)
 	}
 	k.live.file = fd
+	k.point()
 	if stat.Ino != k.live.inode || stat.Size != k.live.end {
 		k.live.inode, k.live.end = stat.Ino, stat.Size
 		k.note.at = time.Time{}

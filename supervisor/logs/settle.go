@@ -56,9 +56,6 @@ func (k *sink) settle(s *Store) error {
 			s.janitor.compress(k.folder, g)
 		}
 	}
-	if k.live.seq > 0 {
-		k.point()
-	}
 	k.age(s, time.Now())
 	k.closeFiles()
 	return nil

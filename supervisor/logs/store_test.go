@@ -337,6 +337,9 @@ func TestMain(m *testing.M) {
 		count, _ := strconv.Atoi(os.Getenv("LOGS_TEST_COUNT"))
 		floodStdout(size, count)
 		return
+	case "mover":
+		beMover()
+		return
 	}
 	pipes, _ := strconv.Atoi(os.Getenv("LOGS_TEST_CHILD"))
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
