@@ -117,6 +117,7 @@ func (r *runtime) applied(config *configs.Config, changes []tree.Change) {
 			r.store.Forget(c.ID)
 		}
 	}
+	r.store.SetMaxTotal(config.LogTotal)
 	r.rewatch()
 	if err := r.keepTree(config); err != nil {
 		r.log.Error("cannot keep the tree file that was loaded", zap.Error(err))

@@ -21,7 +21,7 @@ const janitorNice = 10
 // room. It has a goroutine only while there is something to do.
 type janitor struct {
 	dir      string
-	maxTotal int64
+	maxTotal atomic.Int64
 	total    atomic.Int64 // bytes on disk, as far as it is known
 	tidyAt   atomic.Int64 // the total at which it looks for files to remove
 
@@ -46,9 +46,14 @@ type rotated struct {
 }
 
 func (j *janitor) init(dir string, maxTotal int64) {
-	j.dir, j.maxTotal = dir, maxTotal
+	j.dir = dir
 	j.queued = map[rotated]bool{}
-	if maxTotal > 0 {
+	j.limit(maxTotal)
+}
+
+// limit sets how much all files may take.
+func (j *janitor) limit(bytes int64) {
+	if j.maxTotal.Swap(bytes) != bytes && bytes > 0 {
 		j.look()
 	}
 }
@@ -67,14 +72,14 @@ func (j *janitor) compress(folder string, g segment) {
 
 // shelve notes that a file is not written any more: it may be removed now.
 func (j *janitor) shelve() {
-	if j.maxTotal > 0 && j.total.Load() > j.maxTotal {
+	if limit := j.maxTotal.Load(); limit > 0 && j.total.Load() > limit {
 		j.look()
 	}
 }
 
 // stored counts bytes that were written.
 func (j *janitor) stored(bytes int64) {
-	if j.maxTotal > 0 && j.total.Add(bytes) >= j.tidyAt.Load() {
+	if j.maxTotal.Load() > 0 && j.total.Add(bytes) >= j.tidyAt.Load() {
 		j.look()
 	}
 }
@@ -176,10 +181,11 @@ func (j *janitor) tidy() {
 	slices.SortFunc(shelf, func(a, b shelved) int {
 		return cmp.Or(a.written.Compare(b.written), cmp.Compare(a.folder, b.folder), cmp.Compare(a.seq, b.seq))
 	})
-	margin := j.maxTotal / 16
-	if total > j.maxTotal {
+	limit := j.maxTotal.Load()
+	margin := limit / 16
+	if limit > 0 && total > limit {
 		for _, f := range shelf {
-			if total <= j.maxTotal-margin {
+			if total <= limit-margin {
 				break
 			}
 			j.shelfMu.Lock()
@@ -189,7 +195,7 @@ func (j *janitor) tidy() {
 		}
 	}
 	j.total.Store(total)
-	tidyAt := j.maxTotal
+	tidyAt := limit
 	if total > tidyAt { // what is left is written: not every byte is worth a look
 		tidyAt = total + margin
 	}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"coppice/configs"
 	"coppice/supervisor/logs"
 )
@@ -55,8 +57,7 @@ func newMovers(t *testing.T, how string, names ...string) *movers {
 	return m
 }
 
-// begin starts the next one; it says on its stdout that it moves, and it ends in
-// order at the end of its stdin.
+// begin starts the next one; it ends in order at the end of its stdin.
 func (m *movers) begin() (child *exec.Cmd, end func()) {
 	child = exec.Command("/proc/self/exe")
 	child.Env = append(os.Environ(), "LOGS_TEST_CHILD=mover", "LOGS_TEST_DIR="+m.dir, "LOGS_TEST_HOW="+m.how)
@@ -88,6 +89,11 @@ func pipeNames(pipes []logs.Pipe) (names []string) {
 
 // beMover is the process that is killed.
 func beMover() {
+	if limit, err := strconv.ParseUint(os.Getenv("LOGS_TEST_FSIZE"), 10, 64); err == nil {
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
+			panic(err)
+		}
+	}
 	s, err := logs.Open(os.Getenv("LOGS_TEST_DIR"), logs.Options{})
 	if err != nil {
 		panic(err)

@@ -15,6 +15,8 @@ import (
 const (
 	retryDelayMin = 50 * time.Millisecond
 	retryDelayMax = 5 * time.Second
+	// While output is thrown away less is lost if it is tried more often.
+	dropDelayMax = 500 * time.Millisecond
 )
 
 // roomWanted is how much room a file system must have before a file on it that
@@ -113,7 +115,11 @@ func (k *sink) move(s *Store, p *pipe, held int, buf []byte) (n int, opened bool
 	crash.Point("move.moved")
 	if n > 0 {
 		k.drop.last = p
+		k.retryDelay = 0
 		s.janitor.stored(int64(n))
+	}
+	if err == unix.EFBIG && k.live.end > 0 && k.rotate(s, now) { // no file may be longer here
+		return n, opened, nil
 	}
 	if err != nil && err != errCopying {
 		err = fmt.Errorf("cannot write %s: %w", k.path(k.live.segment), err)
@@ -177,7 +183,7 @@ func (k *sink) fail(s *Store, err error) trouble {
 		return trouble{changed: true, err: fmt.Errorf("cannot write %s as it should be: %w", k.path(k.live.segment), err)}
 	}
 	k.failing = true
-	k.retryDelay = retryDelayMin
+	k.retryDelay = max(retryDelayMin, k.slower())
 	if k.how.Drop {
 		k.drop.begin(k.live.file >= 0 && !k.endsLine())
 	} else {
@@ -197,7 +203,7 @@ func (k *sink) retry(s *Store) trouble {
 	}
 	if err := k.heal(s); err != nil {
 		k.closeFiles()
-		k.retryDelay = min(2*k.retryDelay, retryDelayMax)
+		k.retryDelay = k.slower()
 		return trouble{retryAfter: k.retryDelay}
 	}
 	k.failing = false
@@ -213,6 +219,14 @@ func (k *sink) retry(s *Store) trouble {
 	return trouble{changed: true, healed: true}
 }
 
+// slower is the delay after one more try that failed.
+func (k *sink) slower() time.Duration {
+	if k.drop.on {
+		return min(2*k.retryDelay, dropDelayMax)
+	}
+	return min(2*k.retryDelay, retryDelayMax)
+}
+
 // heal opens the file, sees that there is room in it and, where output was thrown
 // away, brings it in order.
 func (k *sink) heal(s *Store) error {
@@ -222,12 +236,7 @@ func (k *sink) heal(s *Store) error {
 	err := unix.Fallocate(k.live.file, unix.FALLOC_FL_KEEP_SIZE, k.live.end, roomWanted)
 	switch err {
 	case nil, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINTR:
-	case unix.EFBIG: // no file can be longer here
-		if err := k.next(); err != nil {
-			return err
-		}
-	default:
-		return err
+		return k.settleDrop()
 	}
-	return k.settleDrop()
+	return err
 }

@@ -45,13 +45,9 @@ func (k *sink) old(now time.Time) bool {
 
 // rotate goes on to the next file; false: there is none.
 func (k *sink) rotate(s *Store, now time.Time) bool {
-	full := k.live.segment
-	if err := k.next(); err != nil {
+	if k.next() != nil {
 		k.live.noNextBefore = now.Add(nextPause)
 		return false
-	}
-	if k.how.Compress {
-		s.janitor.compress(k.folder, full)
 	}
 	k.retain(s, now)
 	s.janitor.shelve()
@@ -117,8 +113,8 @@ func firstTime(path, times string) time.Time {
 
 // retain removes files of the stream that are not written any more: those beyond
 // the number of files and those that are too old; in mode direct also those that
-// take more room than all of them may. It returns when the oldest that is left
-// was last written, zero if there is none.
+// take more room than all of them may. What is left is compressed, if it is to be.
+// It returns when the oldest that is left was last written, zero if there is none.
 func (k *sink) retain(s *Store, now time.Time) (oldest time.Time) {
 	s.janitor.shelfMu.Lock()
 	defer s.janitor.shelfMu.Unlock()
@@ -142,6 +138,9 @@ func (k *sink) retain(s *Store, now time.Time) (oldest time.Time) {
 			remove(k.folder, g)
 		default:
 			oldest = written
+			if k.how.Compress && !g.compressed {
+				s.janitor.compress(k.folder, g)
+			}
 		}
 	}
 	return oldest

@@ -49,11 +49,6 @@ func (k *sink) settle(s *Store) error {
 	if found[newest] && (k.how.Direct || !writtenBy(k.path(newest))) {
 		k.live.segment = newest
 	}
-	for g := range found {
-		if !g.compressed && g != k.live.segment && k.how.Compress {
-			s.janitor.compress(k.folder, g)
-		}
-	}
 	k.age(s, time.Now())
 	k.closeFiles()
 	return nil

@@ -44,8 +44,8 @@ type sink struct {
 	drop    drop
 	copying bool // the file system cannot splice
 
-	failing    bool // the file cannot be written; the pipes are left alone, unless drop is on
-	retryDelay time.Duration
+	failing    bool          // the file cannot be written; the pipes are left alone, unless drop is on
+	retryDelay time.Duration // 0 once bytes were moved
 }
 
 // outcome is what came of moving bytes of one pipe.

@@ -42,8 +42,7 @@ type Options struct {
 	// all that was written is in the file. It is called by the mover or by a
 	// caller of Drain.
 	OnEnded func(Pipe)
-	// MaxTotal is how many bytes all files of all names may take on disk; 0: no
-	// limit. Above it the oldest files that are not written any more are removed.
+	// MaxTotal is what SetMaxTotal sets.
 	MaxTotal int64
 }
 
@@ -289,6 +288,10 @@ func (s *Store) Close() {
 func (s *Store) Follow(ctx context.Context, q Query, emit func(Line) error) error {
 	return follow(ctx, s, q, emit)
 }
+
+// SetMaxTotal sets how many bytes all files of all names may take on disk; 0: no
+// limit. Above it the oldest files that are not written any more are removed.
+func (s *Store) SetMaxTotal(bytes int64) { s.janitor.limit(bytes) }
 
 // legalName says that a name is a process's: it becomes the name of a folder.
 func legalName(name string) bool {

@@ -265,3 +265,19 @@ func TestSlowFollower(t *testing.T) {
 		t.Errorf("%d lines followed", lines)
 	}
 }
+
+// A file that may not be longer is followed by the next one.
+func TestFileSizeLimit(t *testing.T) {
+	m := newMovers(t, "16777216", "api")
+	m.env = []string{"LOGS_TEST_FSIZE=100000"}
+	_, end := m.begin()
+	all := numbered(3000)
+	write(t, m.ends[0], all)
+	end()
+	if got := string(captured(t, m.dir, "api")); got != all {
+		t.Errorf("%d bytes captured, want %d", len(got), len(all))
+	}
+	if names := logFiles(t, m.dir, "api", "log"); len(names) != len(all)/100_000+1 {
+		t.Errorf("the files are %v", names)
+	}
+}
