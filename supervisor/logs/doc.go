@@ -1,33 +1,72 @@
 // Package logs keeps what children write.
 //
 // Each incarnation of a child gets one pipe for stdout and stderr together, so
-// that their order is exact. The store keeps the read end and moves the bytes,
-// as they are, to the end of the file NAME/current; beside it NAME/current.times
-// tells in records of a fixed size when they arrived, and which incarnation
-// wrote them. Nothing is parsed on this way, and nothing of it passes through
-// the loop that supervises.
+// that their order is exact, or one for each if its log is split. The store keeps
+// the read end and moves the bytes, as they are, to the end of a file. Nothing is
+// parsed on this way, and nothing of it passes through the loop that supervises.
 //
-// What happens to one line:
+// # The files of a process
+//
+//	000000007.log        its output; the file with the highest number is written
+//	000000007.log.times  when its bytes arrived, and which incarnation wrote them:
+//	                     records of a fixed size (times.go)
+//	000000006.log.gz     an older file, compressed; its index stays as it is
+//	000000003.err        stderr where the log is split, with numbers of its own
+//	current, current.err pointers for people to the files that are written
+//
+// No byte is ever moved or written again. To rotate is to begin the file with the
+// next number, at the end of a line: a kill at any step leaves a good state. A file
+// that is deleted, renamed or spoilt while it is written is followed by the next
+// one within 100 ms.
+//
+// # What happens to one line
 //
 //	child     writes to its pipe
-//	mover     wakes up, reads what is in the pipe (at most 64 KiB a turn), appends
-//	          a record to the index and the bytes to the file, gives a copy to
-//	          the echo, and tells the followers that the name has spoken
+//	mover     wakes up, adds a record to the index, takes what is in the pipe (at
+//	          most 64 KiB a turn) to the file, gives a copy to the echo, and tells
+//	          the followers that the name has spoken
 //	echo      finds the lines in the bytes and shows them on the terminal
 //	follower  reads index and file behind the place where it was, and merges what
 //	          it finds with that of other names
 //
-// When a child ends, Drain moves what its pipe still holds before the end is
-// told. If a file cannot be written (the disk is full) the child's bytes stay in
-// its pipe, and the child waits once that is full; it is tried again after a
-// delay that grows to five seconds. Children are never killed for it.
+// When a child ends, Drain moves what its pipe still holds before the end is told.
 //
-// Goroutines: one mover for all pipes, asleep in Go's poller over one epoll set,
-// and one more for an Echo. A follower runs in the goroutine of its caller. No
-// goroutine, thread, buffer or file, but one descriptor, belongs to a child.
+// # What a kill costs
 //
-// This version reads a pipe and then writes: a SIGKILL of the daemon loses the
-// bytes that it holds at that moment, and those left in a pipe whose child is
-// gone as well. It does not rotate: current grows until it is removed or
-// truncated from outside, which is noticed within 100 ms.
+// Nothing. Bytes go from pipe to file by splice(2), which takes from the pipe what
+// it has written to the file and no more, whenever the process is killed. The child
+// has its pipe open for reading and writing, so that without a reader it is not
+// killed by SIGPIPE: it waits when the pipe is full. Whoever has a copy of the read
+// end (the keeper) hands it to the next store, which goes on by Adopt; without one
+// the pipe is opened anew through the child itself, by Reopen. Only a pipe that
+// nobody holds is lost with what is in it. A lost record of the index costs the
+// time of some bytes. Where a file system cannot splice (all known ones can), bytes
+// are copied and then taken from the pipe: a kill in between doubles them.
+//
+// # A disk that is full
+//
+// With full = "block" the bytes stay in the pipe, and the child waits once that is
+// full; it is tried again after a delay that grows to five seconds, and when
+// another file could be written again. Children are never killed for it. With full
+// = "drop" whole lines are thrown away meanwhile: the end of a line whose beginning
+// is in the file is kept in memory for it (of one longer than 64 KiB the beginning
+// is ended by a newline of ours), and the end of one whose beginning was thrown away
+// goes too. A record in the index tells where how many bytes are missing, and so
+// does OnDropped. A kill meanwhile loses that number, and that end of a line.
+//
+// # Mode direct
+//
+// The child appends to its file itself. There is no pipe, no echo and no time but
+// that of its start; a full disk is the child's to hear of. Once a second the front
+// of what is not to be kept is given back to the file system (fallocate(2),
+// FALLOC_FL_PUNCH_HOLE), until nobody has the file open for writing any more.
+//
+// # Goroutines
+//
+// One mover for all pipes, asleep in Go's poller over one epoll set, and one more
+// for an Echo. While there are files to compress, or to remove because all together
+// are too big, there is a janitor, on a thread that yields to others. A follower
+// runs in the goroutine of its caller. No goroutine, thread, buffer or file, but one
+// descriptor for each pipe, belongs to a child. A disk that hangs holds up the
+// mover, and who drains; the loop only where it drains.
 package logs
