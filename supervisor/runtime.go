@@ -188,7 +188,7 @@ func (r *runtime) open() error {
 	r.store.OnTrouble(func(name string, err error) {
 		r.log.Warn("cannot capture all output", zap.String("node", name), zap.Error(err))
 	})
-	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) })
+	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) }, nil)
 	ready := func(ref tree.Ref) { offer(r, r.ready, ref) }
 	r.tcp = probe.NewTCP(ready)
 	stranger := func(ref tree.Ref, pid int) {
