@@ -62,7 +62,7 @@ func (g *group) signalLeader(number unix.Signal) error {
 	switch {
 	case g.handle != 0:
 		return unix.PidfdSendSignal(g.handle, number, nil, 0)
-	case g.gone || g.leader.PID != 0 && !g.led():
+	case g.leader.PID != 0 && !g.led():
 		return unix.ESRCH
 	}
 	return unix.Kill(g.number, number)
@@ -70,7 +70,10 @@ func (g *group) signalLeader(number unix.Signal) error {
 
 // led says whether the leader has the number still, alive or as a zombie.
 func (g *group) led() bool {
-	if g.handle != 0 {
+	switch {
+	case g.gone:
+		return false
+	case g.handle != 0:
 		return !reaped(g.handle)
 	}
 	id, err := Identify(g.number)

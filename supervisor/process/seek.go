@@ -49,12 +49,10 @@ func (c *child) life() life {
 		}
 		return lives
 	}
-	id := c.group.leader
-	now, err := Identify(id.PID)
-	if err != nil || !now.Same(id) {
+	if !c.group.led() {
 		return gone
 	}
-	if s, err := readStat(id.PID); err == nil && s.ended() {
+	if s, err := readStat(c.group.number); err == nil && s.ended() {
 		return zombie
 	}
 	return lives

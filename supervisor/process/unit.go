@@ -35,10 +35,10 @@ type Found struct {
 }
 
 // The child of a fork has the environment of its parent until it executes its
-// program, which takes well under a millisecond.
+// program, which takes well under a millisecond on a machine that is not busy.
 const (
 	forkPause = 500 * time.Microsecond
-	forkLooks = 10
+	forkLooks = 20
 )
 
 // FindUnits returns the processes of a tree that have the variable, in no order. A
@@ -60,12 +60,8 @@ func FindUnits(treeID string) ([]Found, error) {
 			found = appendFound(found, ref, pid, treeID, &buffer)
 		}
 	}
-	known := map[int]bool{}
-	for _, f := range found {
-		known[f.Identity.PID] = true
-	}
-	for _, pid := range awaitForks() {
-		if ref, ok := unitOf(pid, treeID, &buffer); ok && !known[pid] {
+	for _, pid := range awaitForks(found) {
+		if ref, ok := unitOf(pid, treeID, &buffer); ok {
 			found = appendFound(found, ref, pid, treeID, &buffer)
 		}
 	}
@@ -114,15 +110,16 @@ func (id Identity) before(other Identity) bool {
 	return id.Start < other.Start || id.Start == other.Start && id.PID < other.PID
 }
 
-// awaitForks waits for siblings that execute the file of this program to execute
-// another, and returns all that were waited for.
-func awaitForks() []int {
+// awaitForks waits for siblings that execute the file of this program, and were not
+// found, to execute another. It returns all that were waited for.
+func awaitForks(found []Found) []int {
 	var self unix.Stat_t
 	if unix.Stat("/proc/self/exe", &self) != nil {
 		return nil
 	}
 	forks := slices.DeleteFunc(childrenOf(unix.Getppid()), func(pid int) bool {
-		return pid == unix.Getpid() || !executes(pid, &self)
+		return pid == unix.Getpid() || !executes(pid, &self) ||
+			slices.ContainsFunc(found, func(f Found) bool { return f.Identity.PID == pid })
 	})
 	for range forkLooks {
 		if !slices.ContainsFunc(forks, func(pid int) bool { return executes(pid, &self) }) {
