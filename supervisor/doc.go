@@ -18,6 +18,7 @@
 //
 //	loop        owns the tree, the waiters, the one timer; the only one that decides
 //	reaper      forks, signals and reaps every process (supervisor/process)
+//	ends        hears that adopted children have ended, if there are any (supervisor/process)
 //	mover       moves output from pipes to files (supervisor/logs)
 //	echo        writes the output to the terminal, in the foreground
 //	prober      asks ports whether they are open (supervisor/probe)

@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 		forbid(unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL)
 	case "parent":
 		beParent()
+	case "late":
+		beLate()
 	case "lacking CAP_KILL":
 		drop(unix.CAP_KILL)
 	case "lacking CAP_SYS_PTRACE":

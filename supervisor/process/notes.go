@@ -24,6 +24,11 @@ type Notes interface {
 // noNotes are those of a reaper of which nothing needs to outlive it.
 type noNotes struct{}
 
-func (noNotes) Spawned(tree.Ref, Identity)            {}
+// Spawned does nothing.
+func (noNotes) Spawned(tree.Ref, Identity) {}
+
+// Reaped does nothing.
 func (noNotes) Reaped(tree.Ref, tree.Exit, time.Time) {}
-func (noNotes) Signalled(tree.Ref, bool)              {}
+
+// Signalled does nothing.
+func (noNotes) Signalled(tree.Ref, bool) {}

@@ -71,6 +71,9 @@ func (r *Reaper) seek(c *child) {
 		a.life, a.since, c.pause = life, now, 0
 	}
 	if a.life == lives {
+		if c.group.handle == 0 {
+			c.recognise(-1) // a descriptor may be free by now
+		}
 		if r.watched[c.group.handle] != c {
 			r.watch(c)
 		}

@@ -2,9 +2,12 @@ package process_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -76,6 +79,46 @@ func TestFindUnits(t *testing.T) {
 	for range 4 {
 		nextIs[process.Exited](w)
 	}
+}
+
+// beLate executes a program of a tree once it gets a line, as the child of a fork
+// does whose parent was killed.
+func beLate() {
+	_, err := os.Stdin.Read(make([]byte, 1))
+	must(err)
+	must(syscall.Exec("/bin/sleep", []string{"sleep", "1000"}, []string{process.Unit("late", "child", 1)}))
+}
+
+// A sibling that executes its program while units are sought is found, unless that
+// takes too long, which it may do now and then.
+func TestFindUnitsWaitsForForks(t *testing.T) {
+	if !inside(t, "sibling", nil) {
+		return
+	}
+	for range 50 {
+		read, write := pipe(t)
+		pid, err := syscall.ForkExec(exe, []string{exe}, &syscall.ProcAttr{
+			Env:   []string{circumstance + "=late"},
+			Files: []uintptr{read.Fd(), 1, 2},
+			Sys:   &syscall.SysProcAttr{Setsid: true, Cloneflags: unix.CLONE_PARENT},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(2 * time.Millisecond)
+			fmt.Fprintln(write)
+		}()
+		found, err := process.FindUnits("late")
+		unix.Kill(pid, unix.SIGKILL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 1 && found[0].Leader && found[0].Identity.PID == pid {
+			return
+		}
+	}
+	t.Error("a sibling that was late was never found")
 }
 
 func TestIdentity(t *testing.T) {
