@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,13 +13,35 @@ import (
 // needed.
 const environBytes = 16 << 10
 
+// In the middle of an execve(2) a process has no environment for some microseconds,
+// more if it has to wait for a processor.
+const (
+	execPause = 100 * time.Microsecond
+	execLooks = 50
+)
+
 // readEnviron appends the environment that a process was executed with to buffer,
 // NUL behind each variable; nothing, if it may not be read. See
 // proc_pid_environ(5).
 func readEnviron(pid int, buffer []byte) []byte {
+	for range execLooks {
+		environ, err := appendEnviron(pid, buffer)
+		if err != nil || len(environ) > len(buffer) {
+			return environ
+		}
+		if s, err := readStat(pid); err != nil || !s.executing() {
+			return environ
+		}
+		time.Sleep(execPause)
+	}
+	return buffer
+}
+
+// appendEnviron is readEnviron of this moment.
+func appendEnviron(pid int, buffer []byte) ([]byte, error) {
 	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/environ", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return buffer
+		return buffer, err
 	}
 	defer unix.Close(fd)
 	for {
@@ -28,7 +51,7 @@ func readEnviron(pid int, buffer []byte) []byte {
 			continue
 		}
 		if err != nil || n <= 0 {
-			return buffer
+			return buffer, err
 		}
 		buffer = buffer[:len(buffer)+n]
 	}

@@ -20,6 +20,9 @@ type stat struct {
 	// says that this is not so.
 	exit  unix.WaitStatus
 	shown bool
+
+	size   int64 // of its memory, 0: it is a zombie or part of the kernel
+	envEnd int64 // the address behind its environment, 0: there is none yet, or it is not shown
 }
 
 // The fields that are read, counted as in the manual page.
@@ -30,7 +33,9 @@ const (
 	fieldSession = 6
 	fieldThreads = 20
 	fieldStart   = 22
+	fieldSize    = 23
 	fieldWaits   = 35
+	fieldEnvEnd  = 51
 	fieldExit    = 52
 )
 
@@ -83,7 +88,8 @@ func parseStat(line []byte) (stat, error) {
 // wanted says whether a field is one that is read.
 func wanted(field int) bool {
 	switch field {
-	case fieldParent, fieldGroup, fieldSession, fieldThreads, fieldStart, fieldWaits, fieldExit:
+	case fieldParent, fieldGroup, fieldSession, fieldThreads, fieldStart,
+		fieldSize, fieldWaits, fieldEnvEnd, fieldExit:
 		return true
 	}
 	return false
@@ -105,6 +111,10 @@ func (s *stat) set(field int, n int64) {
 		s.threads = int(n)
 	case fieldStart:
 		s.start = uint64(n)
+	case fieldSize:
+		s.size = n
+	case fieldEnvEnd:
+		s.envEnd = n
 	case fieldWaits:
 		s.shown = n != 0
 	case fieldExit:
@@ -116,6 +126,11 @@ func (s *stat) set(field int, n int64) {
 // ended says that it is a zombie. A main thread that has ended before others of its
 // process looks like one, too.
 func (s *stat) ended() bool { return s.state == 'Z' && s.threads <= 1 }
+
+// executing says that it is in the middle of an execve(2): the old program is gone,
+// and the new one has got no arguments and environment yet. It means something only of
+// a process whose environment may be read.
+func (s *stat) executing() bool { return s.size != 0 && s.envEnd == 0 }
 
 // cutLast cuts around the last of a separator.
 func cutLast(line []byte, separator byte) (before, after []byte) {

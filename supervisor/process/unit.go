@@ -52,6 +52,7 @@ func FindUnits(treeID string) ([]Found, error) {
 	if len(pids) == 0 {
 		return nil, fmt.Errorf("cannot look for the processes of tree %q: /proc cannot be read", treeID)
 	}
+	forks := siblings() // before the walk: who is not one any more has its environment
 	var found []Found
 	buffer := make([]byte, 0, environBytes)
 	for _, pid := range pids {
@@ -60,7 +61,7 @@ func FindUnits(treeID string) ([]Found, error) {
 			found = appendFound(found, ref, pid, treeID, &buffer)
 		}
 	}
-	for _, pid := range awaitForks(found) {
+	for _, pid := range awaitForks(forks, found) {
 		if ref, ok := unitOf(pid, treeID, &buffer); ok {
 			found = appendFound(found, ref, pid, treeID, &buffer)
 		}
@@ -110,16 +111,27 @@ func (id Identity) before(other Identity) bool {
 	return id.Start < other.Start || id.Start == other.Start && id.PID < other.PID
 }
 
-// awaitForks waits for siblings that execute the file of this program, and were not
-// found, to execute another. It returns all that were waited for.
-func awaitForks(found []Found) []int {
+// siblings returns the other children of this program's parent that execute the same
+// file.
+func siblings() []int {
 	var self unix.Stat_t
 	if unix.Stat("/proc/self/exe", &self) != nil {
 		return nil
 	}
-	forks := slices.DeleteFunc(childrenOf(unix.Getppid()), func(pid int) bool {
-		return pid == unix.Getpid() || !executes(pid, &self) ||
-			slices.ContainsFunc(found, func(f Found) bool { return f.Identity.PID == pid })
+	return slices.DeleteFunc(childrenOf(unix.Getppid()), func(pid int) bool {
+		return pid == unix.Getpid() || !executes(pid, &self)
+	})
+}
+
+// awaitForks waits for siblings that were not found yet to execute another file. It
+// returns all that were waited for.
+func awaitForks(forks []int, found []Found) []int {
+	var self unix.Stat_t
+	if unix.Stat("/proc/self/exe", &self) != nil {
+		return nil
+	}
+	forks = slices.DeleteFunc(forks, func(pid int) bool {
+		return slices.ContainsFunc(found, func(f Found) bool { return f.Identity.PID == pid })
 	})
 	for range forkLooks {
 		if !slices.ContainsFunc(forks, func(pid int) bool { return executes(pid, &self) }) {
