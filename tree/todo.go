@@ -9,7 +9,7 @@ type operation struct {
 	next   int  // the step that is due, or in progress
 	issued bool // the step is in progress: a child has to answer
 
-	child   *node  // whom it is about
+	child   *node  // whom it is about; nil for opBoot, opEnd and opChange
 	cause   uint64 // the report that caused it
 	counted bool   // starts in it are restarts
 
@@ -20,6 +20,7 @@ type operation struct {
 
 	// Of opEnd.
 	reason endReason
+	by     string // the child behind it, by name: it may be forgotten before the end
 	blame  blame
 	why    string // what a failed start said
 }
@@ -148,7 +149,7 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 	switch op.kind {
 	case opBoot:
 		s.op = nil
-		t.beginEnd(s, operation{reason: endInitFailed, child: c, cause: c.end.seq, blame: c.end.blame, why: why})
+		t.beginEnd(s, operation{reason: endInitFailed, by: c.id(), cause: c.end.seq, blame: c.end.blame, why: why})
 	case opRestart:
 		t.become(c, Restarting, c.end.seq)
 		s.op = nil
