@@ -292,9 +292,9 @@ func (t *Tree) changeSupervisor(s *node, r ChangeSupervisor) (Refusal, string) {
 			return BadSpec, spec.ID + " is another supervisor's, or of another kind"
 		}
 	}
-	s.spec.Flags, s.spec.Children = r.Flags, r.Children
+	s.spec.Flags, s.spec.Children = r.Flags, slices.Clone(r.Children)
 	if !s.simple() {
-		t.reorder(s, r.Children)
+		t.reorder(s, s.spec.Children)
 	}
 	t.restate(s)
 	return "", ""

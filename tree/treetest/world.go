@@ -22,6 +22,9 @@ type World struct {
 	Halt *tree.Halt
 	// Watch finds what must not happen.
 	Watch *Watch
+	// Stepped, if set, is called after every Step; it may put another tree in the
+	// place of Tree.
+	Stepped func(events []tree.Event, out tree.Output)
 
 	opts  tree.Options
 	calls uint64
@@ -59,6 +62,9 @@ func (w *World) Step(events ...tree.Event) tree.Output {
 		w.told(e)
 	}
 	out := w.Tree.Step(w.Now, events...)
+	if w.Stepped != nil {
+		w.Stepped(events, out)
+	}
 	w.Watch.step(events, out)
 	for _, a := range out.Actions {
 		switch a := a.(type) {
