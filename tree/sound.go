@@ -55,7 +55,7 @@ func (a *auditor) root(n *node) {
 	case !n.alive:
 		a.want(n.generation == 0 && t.shutdown == nil, n, "has ended, and there was no end")
 	case t.shutdown != nil:
-		a.want(n.state == Stopping && n.asked, n, "was asked to end and does not")
+		a.want(n.asked && (n.state == Stopping || n.will(parentStop, nil)), n, "was asked to end and does not")
 	}
 	a.want(t.shutdown != nil || len(t.waiting) == 0, n, "does not end, and %v wait for it", t.waiting)
 	a.want(t.opts.Seq <= t.seq, n, "has no report before %d and is at %d", t.opts.Seq, t.seq)
@@ -102,10 +102,11 @@ func (a *auditor) deadline(n *node) {
 	}
 }
 
-// will says whether news of c, as it is now, waits in the inbox of s.
+// will says whether news of c, as it is now, waits in the inbox of s; nil for news
+// of no child.
 func (s *node) will(kind messageKind, c *node) bool {
 	for _, m := range s.inbox {
-		if m.kind == kind && m.child == c && (kind == tryAgain || m.generation == c.generation) {
+		if m.kind == kind && m.child == c && (c == nil || kind == tryAgain || m.generation == c.generation) {
 			return true
 		}
 	}
@@ -131,7 +132,7 @@ func (a *auditor) child(s, c *node) {
 		a.want(s.head(c) != nil || s.ends(c) || c.isSupervisor() && !c.asked, c, "stops by itself")
 	case Restarting:
 		op := s.op
-		a.want(op != nil && op.kind == opRestart && op.child == c || s.will(tryAgain, c), c, "waits for a restart, and none comes")
+		a.want(op != nil && op.kind == opRestart && op.child == c || s.will(tryAgain, c) || s.ends(c), c, "waits for a restart, and none comes")
 	}
 }
 
@@ -261,7 +262,7 @@ func (a *auditor) fits(op *operation, i int) bool {
 		return verb == stepStop && op.steps[i].child == op.child && len(op.steps) == 1
 	case opBoot, opAdd:
 		return verb == stepStart || cut
-	case opStart, opCycle:
+	case opStart, opCycle, opAgain:
 		return op.steps[i].child == op.child && (verb == stepStart || cut || verb == stepPause && op.kind == opCycle && i == 0)
 	case opRestart:
 		return verb == stepRestart || last == stepRestart && verb == stepStop || last != stepRestart && (verb == stepStart || cut)
@@ -283,7 +284,9 @@ func (a *auditor) head(s *node, st *step) {
 	case stepStart:
 		a.want(c.state == Starting || c.state == Stopping && c.overdue, s, "waits for the start of %s, which is %s", c.id(), c.state)
 	case stepStop, stepPause, stepDiscard:
-		a.want(c.state == Stopping && c.asked && !c.overdue, s, "waits for the end of %s, which is %s", c.id(), c.state)
+		// Under Options.OTP a supervisor that was asked may be up until it comes to it.
+		ends := c.state == Stopping || c.isSupervisor() && c.alive && c.will(parentStop, nil)
+		a.want(ends && c.asked && !c.overdue, s, "waits for the end of %s, which is %s", c.id(), c.state)
 	default:
 		a.want(false, s, "waits for nobody")
 	}
