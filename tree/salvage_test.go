@@ -57,3 +57,42 @@ func (c *chaos) salvage(old *tree.Tree) {
 	}
 	interrupt(c.T, c.world)
 }
+
+// TestSalvageSituations salvages every state there is, with every choice of what
+// lives of it.
+func TestSalvageSituations(t *testing.T) {
+	for _, s := range situations {
+		for choice := range 1 << 4 {
+			w := s.reach(t)
+			for i, name := range []string{"a", "b", "c", "d"} {
+				if p := w.Procs[name]; p != nil && choice>>i&1 == 0 {
+					p.Alive = false
+				}
+			}
+			w.Salvage(reread(t, w.Tree))
+			interrupt(t, w)
+			end(t, w)
+			if err := w.Watch.Err(); err != nil {
+				t.Fatalf("%s, %04b: %v", s.name, choice, err)
+			}
+		}
+	}
+}
+
+// TestSalvageOrder: of a tree that was never booted, what does not live is
+// started in order, below what lives too.
+func TestSalvageOrder(t *testing.T) {
+	tr := tree.New(family(nil), tree.Options{Seq: 7})
+	out := tr.Salvage(5, []tree.Living{{Ref: tree.Ref{ID: "c", Generation: 9}, PID: 4711}, {Ref: tree.Ref{ID: "stranger", Generation: 12}, PID: 3}})
+	if n, _ := tr.Node("c"); n.State != tree.Up || n.PID != 4711 || n.Generation != 9 || !n.Adopted || n.Since != 5 {
+		t.Errorf("c is %+v", n)
+	}
+	for _, a := range out.Actions {
+		if start, ok := a.(tree.Start); !ok || start.Generation <= 12 || start.ID == "c" {
+			t.Errorf("%#v", a)
+		}
+	}
+	if out.Reports[0].Seq != 8 || out.Reports[0].Request != "salvage" {
+		t.Errorf("%+v", out.Reports[0])
+	}
+}

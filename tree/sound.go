@@ -61,13 +61,16 @@ func (a *auditor) root(n *node) {
 	a.want(t.opts.Seq <= t.seq, n, "has no report before %d and is at %d", t.opts.Seq, t.seq)
 }
 
-// spec wants the words of a node's own spec; those below are their nodes', or no
-// node's.
+// spec wants a node's spec to be one with which it can be started: a supervisor
+// with infinite intensity would try in vain for ever.
 func (a *auditor) spec(s *ChildSpec) {
-	ok := s.Type <= Supervisor && s.Restart <= Temporary && s.Ready <= AtExit &&
-		s.Flags.Strategy <= SimpleOneForOne && s.Flags.AutoShutdown <= AllSignificant
+	var fault *Fault
+	if s.Type == Supervisor {
+		fault = invalid(s.Flags, s.Children)
+	}
+	ok := s.ID != "" && s.Type <= Supervisor && s.Restart <= Temporary && s.Ready <= AtExit && fault == nil
 	if !ok && a.err == nil {
-		a.err = fmt.Errorf("%s has a spec with unknown words: %+v", s.ID, *s)
+		a.err = fmt.Errorf("the spec of %s is wrong: %v", s.ID, fault)
 	}
 }
 
@@ -200,10 +203,6 @@ func (a *auditor) change() {
 
 // operation is what holds for the one that s is in the middle of.
 func (a *auditor) operation(s *node, op *operation) {
-	if len(op.steps) == 0 {
-		a.want(false, s, "does nothing")
-		return
-	}
 	switch op.kind {
 	case opBoot:
 		a.want(s.state != Up, s, "has started and starts")

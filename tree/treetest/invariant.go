@@ -61,9 +61,21 @@ func (w *Watch) resume(t *tree.Tree, living []tree.Living) {
 	s := t.Save()
 	w.earlier, w.stale, w.highest = s.Seq, s.LastCall, s.Generation
 	w.halted, w.killed = s.Halt != nil, s.Shutdown != nil
+	w.resumeRestarts(t.Status())
 	for _, l := range living {
 		w.live[l.ID] = l.Generation
 		w.highest = max(w.highest, l.Generation)
+	}
+}
+
+// resumeRestarts exempts children whose restarts are in progress: one that is
+// temporary now was not when its restart began.
+func (w *Watch) resumeRestarts(s tree.Status) {
+	for _, c := range s.Children {
+		if c.State == tree.Restarting || c.State == tree.BackingOff {
+			w.exempt(s.Spec.ID, c.Spec.ID)
+		}
+		w.resumeRestarts(c)
 	}
 }
 
