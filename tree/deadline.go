@@ -84,3 +84,12 @@ func (t *Tree) expire() {
 		}
 	}
 }
+
+// remember fills the queue from the deadlines of all nodes.
+func (t *Tree) remember() {
+	t.each(func(n *node) {
+		if n.deadline != 0 {
+			heap.Push(&t.timers, timer{n.deadline, n.cause, n})
+		}
+	})
+}

@@ -200,3 +200,19 @@ func (t *Tree) settleChild(s, c *node, cause uint64) {
 		t.become(c, Stopped, cause)
 	}
 }
+
+// each visits every node, each after its supervisor.
+func (t *Tree) each(visit func(n *node)) { t.root.each(visit) }
+
+func (n *node) each(visit func(n *node)) {
+	visit(n)
+	for _, c := range n.children {
+		c.each(visit)
+	}
+	for _, c := range n.forgotten {
+		c.each(visit)
+	}
+	if n.op != nil && n.op.kind == opAdd {
+		n.op.child.each(visit)
+	}
+}

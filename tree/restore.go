@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"container/heap"
 	"fmt"
 	"slices"
 )
@@ -31,31 +30,6 @@ func Restore(s Saved) (*Tree, error) {
 	}
 	r.tree.remember()
 	return r.tree, nil
-}
-
-// remember fills the queue of deadlines.
-func (t *Tree) remember() {
-	t.each(func(n *node) {
-		if n.deadline != 0 {
-			heap.Push(&t.timers, timer{n.deadline, n.cause, n})
-		}
-	})
-}
-
-// each visits every node, each after its supervisor.
-func (t *Tree) each(visit func(n *node)) { t.root.each(visit) }
-
-func (n *node) each(visit func(n *node)) {
-	visit(n)
-	for _, c := range n.children {
-		c.each(visit)
-	}
-	for _, c := range n.forgotten {
-		c.each(visit)
-	}
-	if n.op != nil && n.op.kind == opAdd {
-		n.op.child.each(visit)
-	}
 }
 
 // restorer builds a tree. After the first fault it goes on with harmless values.

@@ -2,6 +2,7 @@ package tree_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -136,5 +137,27 @@ func TestRestoredSituations(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestSavedOnce: a spec is saved once, however deep its node stands, and so is a
+// Start that several specs share; the size of a Saved is that of the tree.
+func TestSavedOnce(t *testing.T) {
+	const depth = 50
+	start := &struct{ Command string }{"sleep"}
+	spec := tree.ChildSpec{ID: "p", Start: start}
+	for i := range depth {
+		other := tree.ChildSpec{ID: fmt.Sprint("q", i), Start: start}
+		list := tree.ChildSpec{ID: fmt.Sprint("l", i), Start: []string{"no", "pointer"}}
+		spec = tree.ChildSpec{
+			ID: fmt.Sprint("s", i), Type: tree.Supervisor, Flags: flags, Children: []tree.ChildSpec{spec, other, list},
+		}
+	}
+	s := tree.New(spec, tree.Options{}).Save()
+	if want := 3*depth + 1; len(s.Specs) != want || len(s.Nodes) != want {
+		t.Errorf("%d specs and %d nodes are saved, not %d", len(s.Specs), len(s.Nodes), want)
+	}
+	if len(s.Starts) != 2 || s.Starts[0] != any(start) {
+		t.Errorf("the starts are %v", s.Starts)
 	}
 }
