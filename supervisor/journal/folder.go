@@ -27,6 +27,7 @@ func olderName(number uint64) string { return presentName + "." + strconv.Format
 // folder is the state folder. It is the same one when its path means another.
 type folder struct {
 	root *os.Root
+	dir  *os.File // the same, to open from
 	path string
 }
 
@@ -35,18 +36,27 @@ func openFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &folder{root, path}, nil
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &folder{root, dir, path}, nil
 }
 
-func (f *folder) close() error { return f.root.Close() }
+func (f *folder) close() error { return errors.Join(f.dir.Close(), f.root.Close()) }
 
 // open opens a file that must be a regular one: a symbolic link would be a way
-// to somebody else's file, and a FIFO would never answer.
+// to somebody else's file (which os.Root goes within the folder), and a FIFO would
+// never answer.
 func (f *folder) open(name string, flags int) (*os.File, error) {
-	file, err := f.root.OpenFile(name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return nil, err
+	fd, err := unix.Openat(int(f.dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if errors.Is(err, unix.EINTR) {
+		return f.open(name, flags)
 	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), name)
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is no regular file", name)

@@ -178,7 +178,8 @@ func decode(h head, text []byte) (Record, error) {
 		var f spawnedForm
 		err := json.Unmarshal(text, &f)
 		return Spawned{
-			tree.Ref{ID: f.ID, Generation: f.Generation}, Identity{f.PID, f.Start, f.Inode},
+			tree.Ref{ID: f.ID, Generation: f.Generation},
+			Identity{f.PID, f.Start, f.Inode},
 			mapped(f.Outputs, func(o outputForm) Output { return Output(o) }),
 		}, err
 	case kindReaped:
@@ -240,4 +241,3 @@ func (f *stepForm) record(size int) (Record, error) {
 	step.Reports, err = tried(f.Reports, func(f reportForm) (tree.Report, error) { return f.report() })
 	return step, err
 }
-

@@ -103,7 +103,8 @@ func (j *Journal) open(visit func(Record) error) (*Damage, error) {
 		return nil, err
 	}
 	j.why = errDamaged
-	return damage, errors.Join(j.folder.keepDamaged(), j.lookBack())
+	_ = j.folder.keepDamaged() // as an older one Begin keeps it in any case
+	return damage, j.lookBack()
 }
 
 // cut removes what follows the last whole record.
@@ -118,19 +119,16 @@ func (j *Journal) cut() error {
 }
 
 // lookBack finds the number of the last report in older files, where the present
-// one cannot be trusted with it.
+// one cannot be trusted with it. One that cannot be read is passed over.
 func (j *Journal) lookBack() error {
 	numbers, err := j.folder.older()
 	for _, number := range numbers {
 		file, err := j.folder.open(olderName(number), os.O_RDONLY)
 		if err != nil {
-			return err
+			continue
 		}
-		seq, _, err := lastOf(newLines(file))
+		seq, _, _ := lastOf(newLines(file))
 		file.Close()
-		if err != nil {
-			return err
-		}
 		j.seq = max(j.seq, seq)
 	}
 	return err

@@ -97,7 +97,7 @@ func variablesMax(size int) int { return max(1<<24, 64*size) }
 func (p *pool) read(size int) (*poolReader, error) {
 	r := &poolReader{pool: p, variablesLeft: variablesMax(size)}
 	var err error
-	if r.texts, err = texts(p.Texts); err != nil {
+	if r.texts, err = tried(p.Texts, text); err != nil {
 		return nil, err
 	}
 	if r.envs, err = tried(p.Envs, r.environment); err != nil {

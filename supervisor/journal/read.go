@@ -26,11 +26,7 @@ func Read(dir string, since uint64, visit func(Step) error) error {
 	}
 	files, err := folder.openAll()
 	err = errors.Join(err, folder.close())
-	defer func() {
-		for _, file := range files {
-			file.Close()
-		}
-	}()
+	defer closeAll(files)
 	if err != nil {
 		return fmt.Errorf("cannot read the journal in %s: %w", dir, err)
 	}
@@ -46,17 +42,41 @@ func Read(dir string, since uint64, visit func(Step) error) error {
 	return nil
 }
 
-// openAll opens all files, the oldest first. The present one is opened first and
-// then the newest older ones: files move on meanwhile, from present to older and
-// from the oldest to nowhere, and so none is missed between others.
+// openAll opens all files, the oldest first, as they were at one moment: when the
+// present one has become an older one meanwhile, all are opened again.
 func (f *folder) openAll() ([]*os.File, error) {
-	var files []*os.File
 	present, err := f.open(presentName, os.O_RDONLY)
-	if err == nil {
-		files = append(files, present)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return f.openOlder()
+	}
+	if err != nil {
 		return nil, err
 	}
+	files, err := f.openOlder()
+	files = append(files, present)
+	if err != nil {
+		return files, err
+	}
+	before, err1 := present.Stat()
+	now, err2 := f.root.Lstat(presentName)
+	if err1 == nil && err2 == nil && !os.SameFile(before, now) {
+		closeAll(files)
+		return f.openAll()
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, file := range files {
+		file.Close()
+	}
+}
+
+// openOlder opens the older files, the oldest first. They are opened the other
+// way round: the oldest are removed meanwhile, and so none between others is
+// missed.
+func (f *folder) openOlder() ([]*os.File, error) {
+	var files []*os.File
 	numbers, err := f.older()
 	for _, number := range slices.Backward(numbers) {
 		file, err := f.open(olderName(number), os.O_RDONLY)

@@ -31,12 +31,8 @@ func text(form string) (string, error) {
 	return string(s), nil
 }
 
-// formTexts and texts keep the difference between nil and empty: a process whose
-// Process differs from the one in the tree file would be restarted for it.
-func formTexts(list []string) []string { return mapped(list, formText) }
-
-func texts(forms []string) ([]string, error) { return tried(forms, text) }
-
+// mapped is a list of what f makes of each; nil stays nil, and empty empty: a
+// process whose Process differs in that from the tree file's would be restarted.
 func mapped[A, B any](list []A, f func(A) B) []B {
 	if list == nil {
 		return nil
@@ -48,6 +44,7 @@ func mapped[A, B any](list []A, f func(A) B) []B {
 	return out
 }
 
+// tried is the same with an f that may fail.
 func tried[A, B any](list []A, f func(A) (B, error)) ([]B, error) {
 	if list == nil {
 		return nil, nil
