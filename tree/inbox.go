@@ -83,7 +83,7 @@ func (t *Tree) handle(s *node, m message) {
 		t.beginChange(s)
 	case startAgain:
 		if c.parent == s && c.state == Stopped && !c.held {
-			op := operation{kind: opRestart, child: c, cause: m.cause}
+			op := operation{kind: opAgain, child: c, cause: m.cause}
 			op.steps = []step{{verb: stepStart, child: c}}
 			t.begin(s, op)
 		}

@@ -244,6 +244,9 @@ func (r *restorer) operation(s *SavedOperation) *operation {
 	if op.kind == opEnd {
 		op.reason = word[endReason](r, "reason", s.Reason, reasonWords)
 	}
+	if len(s.Steps) == 0 {
+		r.fail("an operation of the kind %q has no steps", s.Kind)
+	}
 	for _, st := range s.Steps {
 		op.steps = append(op.steps, step{verb: word[stepVerb](r, "step", st.Verb, verbWords), child: r.at(st.Child), call: st.Call})
 	}

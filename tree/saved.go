@@ -175,7 +175,7 @@ type SavedCall struct {
 // of the constants.
 var (
 	messageWords = []string{"exit", "try_again", "resume", "stop", "call", "apply", "start"}
-	opWords      = []string{"boot", "restart", "end", "terminate", "start", "cycle", "add", "change"}
+	opWords      = []string{"boot", "restart", "end", "terminate", "start", "cycle", "add", "change", "again"}
 	reasonWords  = []string{"asked", "gave_up", "auto_shutdown", "init_failed"}
 	verbWords    = []string{"start", "stop", "pause", "discard", "restart", "adopt"}
 )

@@ -55,19 +55,22 @@ func (a *auditor) root(n *node) {
 	case !n.alive:
 		a.want(n.generation == 0 && t.shutdown == nil, n, "has ended, and there was no end")
 	case t.shutdown != nil:
-		a.want(n.state == Stopping && n.asked, n, "was asked to end and does not")
+		a.want(n.asked && (n.state == Stopping || n.will(parentStop, nil)), n, "was asked to end and does not")
 	}
 	a.want(t.shutdown != nil || len(t.waiting) == 0, n, "does not end, and %v wait for it", t.waiting)
 	a.want(t.opts.Seq <= t.seq, n, "has no report before %d and is at %d", t.opts.Seq, t.seq)
 }
 
-// spec wants the words of a node's own spec; those below are their nodes', or no
-// node's.
+// spec wants a node's spec to be one with which it can be started: a supervisor
+// with infinite intensity would try in vain for ever.
 func (a *auditor) spec(s *ChildSpec) {
-	ok := s.Type <= Supervisor && s.Restart <= Temporary && s.Ready <= AtExit &&
-		s.Flags.Strategy <= SimpleOneForOne && s.Flags.AutoShutdown <= AllSignificant
+	var fault *Fault
+	if s.Type == Supervisor {
+		fault = invalid(s.Flags, s.Children)
+	}
+	ok := s.ID != "" && s.Type <= Supervisor && s.Restart <= Temporary && s.Ready <= AtExit && fault == nil
 	if !ok && a.err == nil {
-		a.err = fmt.Errorf("%s has a spec with unknown words: %+v", s.ID, *s)
+		a.err = fmt.Errorf("the spec of %s is wrong: %v", s.ID, fault)
 	}
 }
 
@@ -102,10 +105,11 @@ func (a *auditor) deadline(n *node) {
 	}
 }
 
-// will says whether news of c, as it is now, waits in the inbox of s.
+// will says whether news of c, as it is now, waits in the inbox of s; nil for news
+// of no child.
 func (s *node) will(kind messageKind, c *node) bool {
 	for _, m := range s.inbox {
-		if m.kind == kind && m.child == c && (kind == tryAgain || m.generation == c.generation) {
+		if m.kind == kind && m.child == c && (c == nil || kind == tryAgain || m.generation == c.generation) {
 			return true
 		}
 	}
@@ -131,7 +135,7 @@ func (a *auditor) child(s, c *node) {
 		a.want(s.head(c) != nil || s.ends(c) || c.isSupervisor() && !c.asked, c, "stops by itself")
 	case Restarting:
 		op := s.op
-		a.want(op != nil && op.kind == opRestart && op.child == c || s.will(tryAgain, c), c, "waits for a restart, and none comes")
+		a.want(op != nil && op.kind == opRestart && op.child == c || s.will(tryAgain, c) || s.ends(c), c, "waits for a restart, and none comes")
 	}
 }
 
@@ -199,10 +203,6 @@ func (a *auditor) change() {
 
 // operation is what holds for the one that s is in the middle of.
 func (a *auditor) operation(s *node, op *operation) {
-	if len(op.steps) == 0 {
-		a.want(false, s, "does nothing")
-		return
-	}
 	switch op.kind {
 	case opBoot:
 		a.want(s.state != Up, s, "has started and starts")
@@ -261,7 +261,7 @@ func (a *auditor) fits(op *operation, i int) bool {
 		return verb == stepStop && op.steps[i].child == op.child && len(op.steps) == 1
 	case opBoot, opAdd:
 		return verb == stepStart || cut
-	case opStart, opCycle:
+	case opStart, opCycle, opAgain:
 		return op.steps[i].child == op.child && (verb == stepStart || cut || verb == stepPause && op.kind == opCycle && i == 0)
 	case opRestart:
 		return verb == stepRestart || last == stepRestart && verb == stepStop || last != stepRestart && (verb == stepStart || cut)
@@ -283,7 +283,9 @@ func (a *auditor) head(s *node, st *step) {
 	case stepStart:
 		a.want(c.state == Starting || c.state == Stopping && c.overdue, s, "waits for the start of %s, which is %s", c.id(), c.state)
 	case stepStop, stepPause, stepDiscard:
-		a.want(c.state == Stopping && c.asked && !c.overdue, s, "waits for the end of %s, which is %s", c.id(), c.state)
+		// Under Options.OTP a supervisor that was asked may be up until it comes to it.
+		ends := c.state == Stopping || c.isSupervisor() && c.alive && c.will(parentStop, nil)
+		a.want(ends && c.asked && !c.overdue, s, "waits for the end of %s, which is %s", c.id(), c.state)
 	default:
 		a.want(false, s, "waits for nobody")
 	}

@@ -36,6 +36,7 @@ const (
 	opCycle                   // both
 	opAdd                     // start_child
 	opChange                  // its part of an Apply
+	opAgain                   // one start that Salvage found undone
 )
 
 // endReason says why a supervisor ends.
@@ -150,9 +151,13 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 	case opBoot:
 		s.op = nil
 		t.beginEnd(s, operation{reason: endInitFailed, by: c.id(), cause: c.end.seq, blame: c.end.blame, why: why})
-	case opRestart:
-		t.become(c, Restarting, c.end.seq)
+	case opRestart, opAgain:
 		s.op = nil
+		if op.kind == opAgain && c.spec.Restart == Temporary {
+			t.settleChild(s, c, c.end.seq)
+			return
+		}
+		t.become(c, Restarting, c.end.seq)
 		t.send(s, message{kind: tryAgain, child: c})
 	case opStart, opCycle, opAdd:
 		s.op = nil
@@ -170,7 +175,7 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 func (t *Tree) stepIgnored(s, c *node) {
 	op := s.op
 	op.ignored = true
-	if s.simple() && op.kind != opAdd || op.kind == opBoot && c.spec.Restart == Temporary {
+	if s.simple() && op.kind != opAdd || (op.kind == opBoot || op.kind == opAgain) && c.spec.Restart == Temporary {
 		t.forget(s, c)
 	}
 	t.advance(s)

@@ -65,6 +65,12 @@ func (w *World) Step(events ...tree.Event) tree.Output {
 	if w.Stepped != nil {
 		w.Stepped(events, out)
 	}
+	w.heed(events, out)
+	return out
+}
+
+// heed does the bookkeeping of what the tree has answered.
+func (w *World) heed(events []tree.Event, out tree.Output) {
 	w.Watch.step(events, out)
 	for _, a := range out.Actions {
 		switch a := a.(type) {
@@ -84,6 +90,31 @@ func (w *World) Step(events ...tree.Event) tree.Output {
 			w.Halt = &a
 		}
 	}
+}
+
+// Salvage puts another tree in the place of the present one, perhaps one that is
+// behind: it is told which processes live and has to make the best of it. Those
+// that it does not know end without a word. The Watch begins anew: it knows
+// nothing of what was before.
+func (w *World) Salvage(old *tree.Tree) tree.Output {
+	w.Tree, w.Halt = old, nil
+	if h, ok := old.Halted(); ok {
+		w.Halt = &h
+	}
+	var living []tree.Living
+	for id, p := range w.Procs {
+		n, ok := old.Node(id)
+		if !p.Alive || !ok || n.Spec.Type != tree.Process || w.Halt != nil {
+			delete(w.Procs, id)
+			continue
+		}
+		p.Stopping, p.Killing = false, false
+		living = append(living, tree.Living{Ref: p.Ref, PID: p.PID})
+	}
+	w.Watch = newWatch(w)
+	w.Watch.resume(old, living)
+	out := old.Salvage(w.Now, living)
+	w.heed(nil, out)
 	return out
 }
 
