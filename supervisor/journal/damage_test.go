@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"coppice/configs"
 	"coppice/tree"
 )
 
@@ -273,35 +274,44 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
+// Whatever is in the file, it is read without a panic and without a hang, and the
+// journal goes on.
 func FuzzJournal(f *testing.F) {
-	data, _, _ := truth(f)
-	f.Add(data, false)
-	f.Add(data[:len(data)/2], true)
+	s := newSheet()
+	for i, r := range append([]Record{Begin{File: 1}, State{Config: &configs.Config{}}}, story(0, 5)...) {
+		must(f, s.add(uint64(i+1), r))
+	}
+	f.Add(s.Bytes(), false)
 	f.Add([]byte("{\"n\":1,\"k\":\"begin\",\"format\":1,\"file\":1}\n{\"n\":2,\"k\":\"state\",\"pool\":{\"manners\":[{}]},\"config\":{\"spec\":{}},\"tree\":{}}\n"), true)
+	// Left in an older file by a hand, a newer format does not hide the rest.
+	f.Add([]byte("{\"n\":88888888,\"k\":\"begin\",\"format\":11}\n"), true)
 	f.Fuzz(func(t *testing.T, data []byte, sealed bool) {
 		if sealed {
 			data = seal(data)
 		}
+		var saved tree.Saved
+		r := &replay{lines: newLines(bytes.NewReader(data))}
+		_, err := r.all(func(r Record) error {
+			if s, ok := r.(State); ok {
+				saved = s.Tree
+			}
+			return nil
+		})
+		if newer := newerFormat(0); err != nil && !errors.As(err, &newer) {
+			t.Fatal(err)
+		}
+		if restored, err := tree.Restore(saved); err == nil {
+			restored.Step(1, tree.Tick{})
+		}
+		if err != nil || r.lastSeq > 1<<62 || len(data)%16 != 0 { // a file costs a hundred times as much
+			return
+		}
 		dir := t.TempDir()
 		put(t, dir, data)
 		o, err := tryOpen(dir)
-		if err != nil {
-			if newer := newerFormat(0); !errors.As(err, &newer) {
-				t.Fatal(err)
-			}
-			return
-		}
+		must(t, err)
 		defer o.Close()
-		for _, r := range o.records {
-			if s, ok := r.(State); ok {
-				if restored, err := tree.Restore(s.Tree); err == nil {
-					restored.Step(1, tree.Tick{})
-				}
-			}
-		}
-		if o.LastSeq() < 1<<63 {
-			checkGoesOn(t, dir, o)
-		}
+		checkGoesOn(t, dir, o)
 	})
 }
 

@@ -16,8 +16,8 @@ import (
 // Read visits the Steps of all kept files, in order, that made reports numbered
 // above since, with those reports and without their events; each report comes
 // once. It needs no daemon and may run beside one: then it sees everything that
-// was appended before it was called. What is damaged is passed over; an incomplete
-// last line is not there yet. Without a journal there is nothing to visit. An
+// was appended before it was called. What is damaged is passed over, and so is an
+// older file in a newer format; an incomplete last line is not there yet. Without a journal there is nothing to visit. An
 // error of visit ends it and is returned as it is.
 func Read(dir string, since uint64, visit func(Step) error) error {
 	folder, err := openFolder(dir)
@@ -31,11 +31,15 @@ func Read(dir string, since uint64, visit func(Step) error) error {
 		return fmt.Errorf("cannot read the journal in %s: %w", dir, err)
 	}
 	r := &reader{since: since, visit: visit}
-	for _, file := range files {
-		if err := r.file(file); err != nil {
-			if r.refused {
-				return err
-			}
+	for i, file := range files {
+		err := r.file(file)
+		switch newer := newerFormat(0); {
+		case err == nil:
+		case r.refused:
+			return err
+		case errors.As(err, &newer) && i < len(files)-1:
+			// Left from a newer coppice; the journal goes on behind it.
+		default:
 			return fmt.Errorf("cannot read %s in %s: %w", file.Name(), dir, err)
 		}
 	}
@@ -127,7 +131,7 @@ func (r *reader) line(text []byte) error {
 	switch {
 	case err != nil:
 		return nil
-	case h.Kind == kindBegin:
+	case h.Kind == kindBegin && h.N == 1:
 		_, err := decodeBegin(text)
 		if newer := newerFormat(0); errors.As(err, &newer) {
 			return newer
