@@ -50,8 +50,10 @@ const (
 	nothing = iota
 	number  // up to shape.max
 	text    // any bytes, to the end
-	names   // of descriptors
-	exits
+	name    // of a descriptor
+	names   // one or more
+	exit    // of a process
+	exits   // one or more
 )
 
 // shapes says what follows each word, and the largest number there.
@@ -59,8 +61,8 @@ var shapes = map[kind]struct {
 	what int
 	max  uint64
 }{
-	msgPut: {what: names}, msgDrop: {what: names}, msgHeld: {what: names},
-	msgTaken: {what: exits}, msgExit: {what: exits},
+	msgPut: {what: name}, msgDrop: {what: name}, msgHeld: {what: names},
+	msgTaken: {what: exit}, msgExit: {what: exits},
 	msgFinal: {number, 255}, msgLeave: {number, 255},
 	msgHeard: {number, signalMax}, msgSignal: {number, signalMax},
 	msgPong: {number, 1<<64 - 1}, msgPing: {number, 1<<64 - 1},
@@ -82,9 +84,9 @@ func (m message) bytes() []byte {
 		b = strconv.AppendUint(append(b, ' '), m.number, 10)
 	case text:
 		b = append(append(b, ' '), m.text...)
-	case names:
+	case name, names:
 		b = append(append(b, ' '), strings.Join(m.names, "\n")...)
-	case exits:
+	case exit, exits:
 		for i, e := range m.exits {
 			b = e.appendText(append(b, " \n"[min(i, 1)]))
 		}
@@ -107,19 +109,26 @@ func parse(b []byte) (message, bool) {
 		return m, err == nil && n <= shape.max
 	case text:
 		m.text = rest
-	case names:
+	case name, names:
 		m.names = strings.Split(rest, "\n")
-		return m, allNames(m.names)
-	case exits:
-		for line := range strings.SplitSeq(rest, "\n") {
-			e, ok := parseExit(line)
-			if !ok {
-				return message{}, false
-			}
-			m.exits = append(m.exits, e)
-		}
+		return m, allNames(m.names) && (shape.what == names || len(m.names) == 1)
+	case exit, exits:
+		var sound bool
+		m.exits, sound = parseExits(rest)
+		return m, sound && (shape.what == exits || len(m.exits) == 1)
 	}
 	return m, true
+}
+
+func parseExits(text string) (all []Exit, ok bool) {
+	for line := range strings.SplitSeq(text, "\n") {
+		e, ok := parseExit(line)
+		if !ok {
+			return nil, false
+		}
+		all = append(all, e)
+	}
+	return all, true
 }
 
 func allNames(names []string) bool {

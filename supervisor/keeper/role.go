@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,12 +63,19 @@ func linkOf(role string) *Link {
 func nameProcess(name string) {
 	text, err := unix.BytePtrFromString(name)
 	if err == nil {
-		_ = prctlName(text) // nothing depends on it
+		_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(text)), 0, 0, 0) // nothing depends on it
 	}
 }
 
-// takesValue are the flags of the command line whose value is the next word.
-var takesValue = map[string]bool{"-f": true, "--file": true, "--state": true, "--socket": true}
+// takesValue: the value of this flag of the command line is the next word.
+func takesValue(flag string) bool {
+	switch flag {
+	case "--file", "--state", "--socket":
+		return true
+	}
+	short := strings.HasPrefix(flag, "-") && !strings.HasPrefix(flag, "--")
+	return short && strings.IndexByte(flag, 'f') == len(flag)-1 // -f, or -wf
+}
 
 // meansKeeper says whether a command line asks for a tree in the foreground: its
 // first word that is no flag is `up` or `daemon`, and nothing asks for help or for
@@ -80,10 +88,10 @@ func meansKeeper(argv []string) bool {
 		switch {
 		case word == "--":
 			return command != ""
-		case takesValue[word]:
-			i++
 		case asksOtherwise(word):
 			return false
+		case takesValue(word):
+			i++
 		case strings.HasPrefix(word, "-") && word != "-":
 		case command == "":
 			if command = word; command != "up" && command != "daemon" {

@@ -7,11 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Times of the watchdog.
+// pongMax is how long a daemon that serves may take to answer. A variable, so that
+// a test need not wait as long.
+var pongMax = 5 * time.Second
+
 const (
-	pongMax    = 5 * time.Second  // a daemon that serves answers within
-	comingMax  = 60 * time.Second // one that still adopts
-	looksApart = time.Second      // between two pings while something stays outstanding
+	comingMax  = 60 * time.Second // for one that still adopts
+	looksApart = time.Second      // between two pings while somebody goes on waiting
 )
 
 // watchdog asks the daemon whether it lives, and only while somebody waits for it:
