@@ -16,8 +16,7 @@ func BenchmarkRestart(b *testing.B) {
 		b.Run(fmt.Sprintf("descriptors=%d", many), func(b *testing.B) {
 			p := startPair(b, setup{how: "owner"})
 			p.awaitDaemon()
-			p.tell("many %d", many)
-			p.await("done")
+			p.do("many %d", many)
 			for b.Loop() {
 				check(b, unix.Kill(p.daemon, unix.SIGKILL))
 				p.awaitDaemon()

@@ -55,10 +55,10 @@ func TestDaemonKilledFiftyTimes(t *testing.T) {
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
 	gate := p.gate()
-	p.tell("exits %s/exits", p.dir)
-	p.tell("put mem-a mem-b")
-	p.tell("put mem-b mem-c")
-	p.tell("drop mem-c")
+	p.do("exits %s/exits", p.dir)
+	p.do("put mem-a mem-b")
+	p.do("put mem-b mem-c")
+	p.do("drop mem-c")
 	want := map[string]string{}
 	for code := range 256 {
 		p.spawn(strconv.Itoa(code), want)
@@ -89,7 +89,7 @@ func TestUntakenExitsAreToldAgain(t *testing.T) {
 	p.awaitDaemon()
 	gate := p.gate()
 	file := filepath.Join(p.dir, "exits")
-	p.tell("exits %s", file)
+	p.do("exits %s", file)
 	want := map[string]string{}
 	p.spawn("7", want)
 	p.killDaemon()
@@ -113,7 +113,7 @@ func TestTakenExitsLeaveTheFile(t *testing.T) {
 	p.awaitDaemon()
 	gate := p.gate()
 	file := filepath.Join(p.dir, "exits")
-	p.tell("exits %s", file)
+	p.do("exits %s", file)
 	want := map[string]string{}
 	p.spawn("7", want)
 	p.killDaemon()
@@ -130,8 +130,8 @@ func TestKeeperKilled(t *testing.T) {
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
 	gate := p.gate()
-	p.tell("exits %s/exits", p.dir)
-	p.tell("put mem-a")
+	p.do("exits %s/exits", p.dir)
+	p.do("put mem-a")
 	want := map[string]string{}
 	p.spawn("5", want)
 	for range 10 {
@@ -184,8 +184,7 @@ func TestBothKilledInARow(t *testing.T) {
 	for range 20 {
 		p := startPair(t, setup{how: "owner"})
 		p.awaitDaemon()
-		p.tell("put mem-a")
-		p.await("done")
+		p.do("put mem-a")
 		check(t, unix.Kill(p.daemon, unix.SIGKILL))
 		check(t, unix.Kill(p.keeper, unix.SIGKILL))
 		p.wait(p.keeper)
@@ -193,7 +192,7 @@ func TestBothKilledInARow(t *testing.T) {
 	}
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
-	p.tell("put mem-a")
+	p.do("put mem-a")
 	for range 10 {
 		p.killDaemon()
 		became := p.daemon
@@ -209,8 +208,7 @@ func TestBothKilledInARow(t *testing.T) {
 func TestSignalIsHeardOnce(t *testing.T) {
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
-	p.tell("serve")
-	p.await("done")
+	p.do("serve")
 	p.killDaemon() // so that `claimed` was read for certain
 	check(t, unix.Kill(p.keeper, unix.SIGTERM))
 	if got := p.await("signal"); got != "15" {
@@ -222,8 +220,7 @@ func TestSignalIsHeardOnce(t *testing.T) {
 			t.Fatalf("signal %s", got)
 		}
 	}
-	p.tell("heard 15")
-	p.await("done")
+	p.do("heard 15")
 	p.killDaemon()
 	check(t, unix.Kill(p.keeper, unix.SIGINT))
 	if got := p.await("signal"); got != "2" {
@@ -274,7 +271,7 @@ func TestFinal(t *testing.T) {
 func TestLeave(t *testing.T) {
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
-	p.tell("put mem-a")
+	p.do("put mem-a")
 	became := p.daemon
 	p.tell("leave 3")
 	if status := p.wait(p.keeper); status.ExitStatus() != 3 {
@@ -290,8 +287,7 @@ func TestHungDaemonIsReplaced(t *testing.T) {
 	p := startPair(t, setup{how: "owner", env: []string{hurry + "=300ms"}})
 	p.awaitDaemon()
 	socket := filepath.Join(p.dir, "s")
-	p.tell("listen %s", socket)
-	p.await("done")
+	p.do("listen %s", socket)
 	hung := p.daemon
 	check(t, unix.Kill(hung, unix.SIGSTOP))
 	conn, err := net.Dial("unix", socket)
@@ -308,8 +304,7 @@ func TestHungDaemonIsReplaced(t *testing.T) {
 func TestHungDaemonIsLeftAloneWhileNobodyWaits_ByTheClock(t *testing.T) {
 	p := startPair(t, setup{how: "owner", env: []string{hurry + "=50ms"}})
 	p.awaitDaemon()
-	p.tell("listen %s/s", p.dir)
-	p.await("done")
+	p.do("listen %s/s", p.dir)
 	check(t, unix.Kill(p.daemon, unix.SIGSTOP))
 	select {
 	case line := <-p.lines:
@@ -317,15 +312,13 @@ func TestHungDaemonIsLeftAloneWhileNobodyWaits_ByTheClock(t *testing.T) {
 	case <-time.After(2500 * time.Millisecond):
 	}
 	check(t, unix.Kill(p.daemon, unix.SIGCONT))
-	p.tell("serve")
-	p.await("done")
+	p.do("serve")
 }
 
 func TestLiveDaemonIsNotKilledForAConnectionThatWaits_ByTheClock(t *testing.T) {
 	p := startPair(t, setup{how: "owner", env: []string{hurry + "=1s"}})
 	p.awaitDaemon()
-	p.tell("listen %s/s", p.dir)
-	p.await("done")
+	p.do("listen %s/s", p.dir)
 	conn, err := net.Dial("unix", filepath.Join(p.dir, "s"))
 	check(t, err)
 	defer conn.Close()
@@ -353,7 +346,7 @@ func (p *pair) program(name string) string {
 func TestUpgrade(t *testing.T) {
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
-	p.tell("put mem-a")
+	p.do("put mem-a")
 	p.tell("upgrade %s", p.program("better"))
 	said := p.awaitDaemon()
 	if said["program"] != "better" || said["held"] != "mem-a" {
@@ -384,7 +377,7 @@ func TestUpgradeThatFails(t *testing.T) {
 		p := startPair(t, setup{how: "owner", env: []string{hurry + "=1s"}})
 		p.awaitDaemon()
 		old := filepath.Base(self())
-		p.tell("put mem-a")
+		p.do("put mem-a")
 		path := filepath.Join(p.dir, c.program)
 		if c.program == "no-program" {
 			check(t, os.WriteFile(path, []byte("nothing"), 0o700))
@@ -408,11 +401,9 @@ func TestUpgradeThatFails(t *testing.T) {
 func TestGarbageOnTheLink(t *testing.T) {
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
-	p.tell("put mem-a")
-	p.tell("garbage")
-	p.await("done")
-	p.tell("put mem-b")
-	p.await("done")
+	p.do("put mem-a")
+	p.do("garbage")
+	p.do("put mem-b")
 	// An upgrade without a program, descriptors where none belong, words of the
 	// keeper: all of it is as if it had not been said.
 	said := p.killDaemon()
@@ -430,9 +421,8 @@ func TestFiveThousandDescriptors(t *testing.T) {
 	}
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
-	p.tell("many %d", many)
+	p.do("many %d", many)
 	for range 3 {
-		p.await("done")
 		if said := p.killDaemon(); said["held"] != strconv.Itoa(many) {
 			t.Fatal(said)
 		}
@@ -443,7 +433,6 @@ func TestFiveThousandDescriptors(t *testing.T) {
 		}
 		p.wait(p.keeper)
 		p.keeper = became
-		p.tell("serve")
 	}
 }
 
@@ -551,8 +540,7 @@ func TestDeadlySignalsOfOthers(t *testing.T) {
 func TestIdlePairNeverWakes_ByTheClock(t *testing.T) {
 	p := startPair(t, setup{how: "owner"})
 	p.awaitDaemon()
-	p.tell("listen %s/s", p.dir)
-	p.await("done")
+	p.do("listen %s/s", p.dir)
 	switches := func() string {
 		return statusField(t, p.keeper, "voluntary_ctxt_switches") + " " + threads(t, p.keeper)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a test waits for what must come. Nothing sleeps to hope.
-const patience = 10 * time.Second
+const patience = 60 * time.Second
 
 // hurry is the variable that shortens the keeper's own patience.
 const hurry = "KEEPER_TEST_HURRY"
@@ -155,6 +155,16 @@ func (p *pair) tell(format string, args ...any) {
 	p.t.Helper()
 	_, err := fmt.Fprintf(p.in, format+"\n", args...)
 	check(p.t, err)
+}
+
+// do gives the daemon a command and waits until it is done.
+func (p *pair) do(format string, args ...any) {
+	p.t.Helper()
+	p.tell(format, args...)
+	word, _, _ := strings.Cut(format, " ")
+	if done := p.await("done"); done != word {
+		p.t.Fatalf("%q is done, not %q", done, word)
+	}
 }
 
 // await waits for a line that begins with a word, and returns what follows.

@@ -145,7 +145,7 @@ func TestUntakenAreBounded(t *testing.T) {
 	if exits, err = ReadExits(f); err != nil || !slices.Equal(exits, u.all) {
 		t.Fatalf("the file that was written anew has %d, %v", len(exits), err)
 	}
-	for _, e := range slices.Backward(exits) {
+	for _, e := range exits {
 		u.take(Exit{PID: e.PID, Code: 99}, file)
 	}
 	if info, err := f.Stat(); err != nil || info.Size() != 0 || len(u.all) != 0 {

@@ -11,7 +11,7 @@ const (
 	// ListenName is the listening socket of the tree: connections that wait there
 	// make the keeper ask whether the daemon lives.
 	ListenName = "listen"
-	// ExitsName is the exits file, open for appending.
+	// ExitsName is the exits file, open for reading and appending.
 	ExitsName = "exits"
 )
 

@@ -162,7 +162,7 @@ func (k *keeper) restore(state string) (gone string) {
 			}
 		case "exit":
 			if e, ok := parseExit(rest); ok {
-				k.exits.add(e)
+				k.exits.all = append(k.exits.all, e)
 			}
 		case "held":
 			k.restoreHeld(rest)

@@ -1,7 +1,6 @@
 package keeper
 
 import (
-	"io"
 	"os"
 	"slices"
 
@@ -99,17 +98,10 @@ func (u *untaken) readFrom(file int) {
 	f := os.NewFile(uintptr(c), ExitsName)
 	defer f.Close()
 	exits, _ := ReadExits(f)
-	for _, e := range exits {
-		u.add(e)
+	for _, told := range u.all {
+		exits = slices.DeleteFunc(exits, told.same)
 	}
 	u.lines = len(exits)
-	size, err := f.Seek(0, io.SeekEnd)
-	u.torn = err == nil && size > 0 // perhaps: an empty line more does no harm
-}
-
-// add notes an exit that is in the file, or is known already.
-func (u *untaken) add(e Exit) {
-	if !slices.ContainsFunc(u.all, e.same) {
-		u.all = append(u.all, e)
-	}
+	u.all = append(exits[max(0, len(exits)-untakenMax):], u.all...)
+	u.torn = true // perhaps; an empty line more does no harm
 }
