@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // BenchmarkRestart is from the death of a daemon that has lived its time until the
@@ -18,7 +16,7 @@ func BenchmarkRestart(b *testing.B) {
 			p.awaitDaemon()
 			p.do("many %d", many)
 			for b.Loop() {
-				check(b, unix.Kill(p.daemon, unix.SIGKILL))
+				kill(b, p.daemon)
 				p.awaitDaemon()
 			}
 			b.ReportMetric(proportionalKiB(b, p.keeper), "PSS-KiB")

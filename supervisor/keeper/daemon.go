@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -19,6 +20,11 @@ const (
 	delayVainMax = 5 * time.Second        // while they never came to serve
 	shortageWait = 10 * time.Millisecond  // until a shortage of the kernel is tried again
 )
+
+// collectEach is after how many messages the heap is collected, and how many
+// descriptors handed over are as good a reason. Left to itself, the heap grows to
+// 4 MB first, and memory is all that a keeper costs.
+const collectEach = 512
 
 // daemon is the present daemon, as its keeper knows it.
 type daemon struct {
@@ -79,6 +85,8 @@ func (k *keeper) fork(link int) (pid int, err error) {
 	if k.upgrade != nil {
 		binary = k.upgrade.binary
 	}
+	runtime.LockOSThread() // whose signal mask is inherited
+	defer runtime.UnlockOSThread()
 	unblockSignals()
 	return syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(binary), k.args, &syscall.ProcAttr{
 		Env:   append(env[:len(env):len(env)], roleVariable+"="+role),
@@ -146,6 +154,9 @@ func (k *keeper) hearOne() bool {
 	switch err {
 	case nil:
 		k.obey(m, fds)
+		if k.obeyed++; k.obeyed%collectEach == 0 {
+			runtime.GC()
+		}
 	case errGarbled:
 		closeAll(fds)
 		if !k.daemon.garbled {

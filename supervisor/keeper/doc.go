@@ -72,7 +72,7 @@
 //
 // # Goroutines
 //
-// The keeper has two: the loop that owns everything, and one that waits for
-// descriptors. The daemon's end has one that the caller gives to Run, and one more
+// The keeper has two besides that of its init, which sleeps: the loop that owns
+// everything, and one that waits for descriptors. The daemon's end has one that the caller gives to Run, and one more
 // while the socket is full.
 package keeper

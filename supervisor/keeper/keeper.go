@@ -3,6 +3,7 @@ package keeper
 import (
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -31,6 +32,7 @@ type keeper struct {
 	verdict *string  // on an upgrade, for the next daemon; "" is success
 
 	daemon   daemon
+	obeyed   int       // messages of all daemons
 	failures int       // daemons in a row that did not live long
 	startAt  time.Time // zero: there is a daemon
 
@@ -58,7 +60,7 @@ func begin() {
 		say("cannot start the daemon: " + err.Error())
 		os.Exit(1)
 	}
-	k.loop()
+	k.run()
 }
 
 func newKeeper(binary int) *keeper {
@@ -79,6 +81,7 @@ func newKeeper(binary int) *keeper {
 // prepare makes of this process what a keeper is: deaf to what would kill it, the
 // parent of orphans, and the last that the kernel would end for want of memory.
 func (k *keeper) prepare() {
+	runtime.GOMAXPROCS(1)
 	k.catchSignals()
 	_ = closeOnExec()                                       // a descriptor that leaks is the lesser evil
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // no kernel of ours refuses
@@ -122,7 +125,14 @@ func outOfTheWay(fd int) (int, error) {
 	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 10)
 }
 
-// loop hears of everything and never returns.
+// run never returns. The loop has a goroutine of its own because that of an init is
+// bound to the main thread: each turn would need two threads.
+func (k *keeper) run() {
+	go k.loop()
+	select {}
+}
+
+// loop hears of everything.
 func (k *keeper) loop() {
 	k.reap() // what ended before the handler of SIGCHLD was there
 	for {

@@ -67,7 +67,7 @@ func TestDaemonKilledFiftyTimes(t *testing.T) {
 		p.spawn("-"+strconv.Itoa(sig), want)
 	}
 	for i := range 50 {
-		check(t, unix.Kill(p.daemon, unix.SIGKILL))
+		kill(t, p.daemon)
 		if i == 25 {
 			gate.Close()
 		}
@@ -136,7 +136,7 @@ func TestKeeperKilled(t *testing.T) {
 	p.spawn("5", want)
 	for range 10 {
 		became := p.daemon
-		check(t, unix.Kill(p.keeper, unix.SIGKILL))
+		kill(t, p.keeper)
 		p.wait(p.keeper)
 		p.keeper = became
 		said := p.awaitDaemon()
@@ -166,7 +166,7 @@ func TestTakeOverKeepsChildrenAndExits(t *testing.T) {
 	want := map[string]string{}
 	p.spawn("5", want)
 	became := p.daemon
-	check(t, unix.Kill(p.keeper, unix.SIGKILL))
+	kill(t, p.keeper)
 	p.awaitDaemon()
 	for pid := range want {
 		n, _ := strconv.Atoi(pid)
@@ -185,8 +185,8 @@ func TestBothKilledInARow(t *testing.T) {
 		p := startPair(t, setup{how: "owner"})
 		p.awaitDaemon()
 		p.do("put mem-a")
-		check(t, unix.Kill(p.daemon, unix.SIGKILL))
-		check(t, unix.Kill(p.keeper, unix.SIGKILL))
+		kill(t, p.daemon)
+		kill(t, p.keeper)
 		p.wait(p.keeper)
 		p.end() // of whatever lives, if anything does
 	}
@@ -196,7 +196,7 @@ func TestBothKilledInARow(t *testing.T) {
 	for range 10 {
 		p.killDaemon()
 		became := p.daemon
-		check(t, unix.Kill(p.keeper, unix.SIGKILL))
+		kill(t, p.keeper)
 		if said := p.awaitDaemon(); said["held"] != "mem-a" {
 			t.Fatal(said)
 		}
@@ -360,7 +360,7 @@ func TestUpgrade(t *testing.T) {
 		t.Error("a crash went back:", said)
 	}
 	became := p.daemon
-	check(t, unix.Kill(p.keeper, unix.SIGKILL))
+	kill(t, p.keeper)
 	if said := p.awaitDaemon(); !strings.HasPrefix(said["program"], "better") {
 		t.Error("a take-over went back:", said)
 	}
@@ -427,7 +427,7 @@ func TestFiveThousandDescriptors(t *testing.T) {
 			t.Fatal(said)
 		}
 		became := p.daemon
-		check(t, unix.Kill(p.keeper, unix.SIGKILL))
+		kill(t, p.keeper)
 		if said := p.awaitDaemon(); said["held"] != strconv.Itoa(many) {
 			t.Fatal(said)
 		}
@@ -443,11 +443,11 @@ func TestNohup(t *testing.T) {
 			t.Fatal(said)
 		}
 		check(t, unix.Kill(p.keeper, unix.SIGHUP))
-		check(t, unix.Kill(p.daemon, unix.SIGKILL))
+		kill(t, p.daemon)
 	}
 	p.awaitDaemon()
 	became := p.daemon
-	check(t, unix.Kill(p.keeper, unix.SIGKILL))
+	kill(t, p.keeper)
 	if said := p.awaitDaemon(); said["nohup"] != "true" {
 		t.Error("a take-over forgot:", said)
 	}
@@ -497,7 +497,7 @@ func TestSystemd(t *testing.T) {
 	}
 	p.await("done")
 	became := p.daemon
-	check(t, unix.Kill(p.keeper, unix.SIGKILL))
+	kill(t, p.keeper)
 	p.awaitDaemon()
 	if got := next(); got != "MAINPID="+strconv.Itoa(became) {
 		t.Errorf("after the take-over: %q", got)

@@ -243,3 +243,8 @@ func statusField(t testing.TB, pid int, name string) string {
 	t.Fatalf("/proc/%d/status has no %s", pid, name)
 	return ""
 }
+
+func kill(t testing.TB, pid int) {
+	t.Helper()
+	check(t, syscall.Kill(pid, syscall.SIGKILL))
+}

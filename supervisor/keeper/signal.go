@@ -3,6 +3,7 @@ package keeper
 import (
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -71,8 +72,8 @@ func signalName(sig syscall.Signal) string {
 	return "signal " + strconv.Itoa(int(sig))
 }
 
-// unblockSignals gives the calling thread, which init is locked to, an empty signal
-// mask: whoever it forks inherits that.
+// unblockSignals gives the calling thread an empty signal mask, which whoever is
+// forked from there inherits.
 func unblockSignals() {
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) // it cannot fail
 }
@@ -86,6 +87,7 @@ func passOn(how end) {
 	// A core would be the keeper's, which is nobody's interest.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	setDefault(how.signal)
+	runtime.LockOSThread()
 	unblockSignals()
 	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), how.signal)
 	os.Exit(128 + int(how.signal)) // a signal that does not end the first process of a namespace

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"runtime"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -138,4 +139,7 @@ func (k *keeper) handOver() {
 		k.verdict = nil
 	}
 	k.send(message{kind: msgEnd})
+	if len(k.store.all) > collectEach {
+		runtime.GC()
+	}
 }

@@ -126,7 +126,7 @@ func succeed(number string) {
 	crash.Point("takeover.done")
 	k.systemd.succeed()
 	k.startAt = time.Now()
-	k.loop()
+	k.run()
 }
 
 // readState reads the state out of a descriptor and closes it.
