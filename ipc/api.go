@@ -178,12 +178,37 @@ type LogQuery struct {
 	Follow bool
 	Raw    bool // one name: every byte as it was written, oldest first
 	Stderr bool // with Raw: the second file of a process whose log is split
+	// Since selects only lines that arrived then or later; the zero time: all.
+	Since time.Time
+	// From are the positions (LogLine.At) behind which reading goes on, one for
+	// each output. Last goes without them.
+	From []string
+	// Positions asks for LogLine.At, and for a line that has nothing else, nor a
+	// time, for each output that there is, before all others.
+	Positions bool
 }
 
 // LogLine is one line of captured output; with Raw a chunk of bytes.
 type LogLine struct {
-	Time time.Time `json:"time"`
+	Time time.Time `json:"time,omitzero"`
 	Node string    `json:"node"`
+	// Stream is "stderr" for the second output of a process whose log is split,
+	// else absent.
+	Stream string `json:"stream,omitempty"`
+	// Incarnation counts the starts of the process: where it changes it was started
+	// again. Absent: it is not known.
+	Incarnation uint32 `json:"incarnation,omitempty"`
+	// Part says that the line has no end here: it goes on in the output's next
+	// one, or has none yet.
+	Part bool `json:"part,omitempty"`
+	// Dropped is how many bytes are missing here, DroppedFiles how many files of
+	// unknown length were removed before they were read. A line with one of them
+	// has no text.
+	Dropped      int64 `json:"dropped,omitempty"`
+	DroppedFiles int   `json:"dropped_files,omitempty"`
+	// At is the position behind the line: "NAME@FILE:OFFSET", "NAME:err@…" for the
+	// second output.
+	At string `json:"at,omitempty"`
 	// Text is the line without its newline; bytes that are not UTF-8 are
 	// replaced. Bytes is the raw chunk; beside Text it is not sent.
 	Text  string `json:"text,omitempty"`

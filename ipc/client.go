@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,25 +12,35 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"time"
+
+	"coppice/tree"
 )
 
 // Client speaks to a daemon; its methods are those of Backend. The zero value
 // with one of its fields set is ready to use, by many goroutines at once.
 //
 // A refusal is an *Error. When nobody listens the error is ErrNoDaemon, when
-// the daemon ends in the middle of an answer ErrDaemonGone.
+// the daemon ends in the middle of an answer ErrDaemonGone. What may be asked twice
+// is then asked again, of the daemon that follows: all but Do and Reload.
 type Client struct {
 	// Dir is a state folder, whose socket is dialled.
 	Dir string
 	// Socket is a socket's path; it goes before Dir.
 	Socket string
+	// Patience is how long the next daemon is waited for; 0 is five seconds.
+	Patience time.Duration
 }
 
 var _ Backend = (*Client)(nil)
 
 // Tree implements Backend.
-func (c *Client) Tree(ctx context.Context, usage bool) (*Tree, error) {
-	return ask[Tree](ctx, c, "GET", "/v1/tree"+flags{"usage": usage}.query(), nil)
+func (c *Client) Tree(ctx context.Context, usage bool) (t *Tree, err error) {
+	err = c.again(ctx, func() error {
+		t, err = ask[Tree](ctx, c, "GET", "/v1/tree"+flags{"usage": usage}.query(), nil)
+		return err
+	})
+	return t, err
 }
 
 // Do implements Backend.
@@ -49,18 +60,41 @@ func (c *Client) Reload(ctx context.Context, req ReloadRequest) (*ReloadResult, 
 
 // Down implements Backend.
 func (c *Client) Down(ctx context.Context) error {
-	_, err := ask[Result](ctx, c, "POST", "/v1/down", nil)
-	return err
+	return c.again(ctx, func() error {
+		_, err := ask[Result](ctx, c, "POST", "/v1/down", nil)
+		return err
+	})
 }
 
 // Started implements Backend.
 func (c *Client) Started(ctx context.Context) error {
-	_, err := ask[Result](ctx, c, "GET", "/v1/started", nil)
-	return err
+	return c.again(ctx, func() error {
+		_, err := ask[Result](ctx, c, "GET", "/v1/started", nil)
+		return err
+	})
 }
 
-// Events implements Backend.
+// Events implements Backend. With follow it goes on with the next daemon's, until
+// one has told that it stops the tree.
 func (c *Client) Events(ctx context.Context, since uint64, follow bool, emit func(Event) error) error {
+	stopping := false
+	try := func() (end ending) {
+		end.err = c.events(ctx, since, follow, func(e Event) error {
+			end.seen, since = true, max(since, e.Seq)
+			if kind := tree.Kind(e.Kind); kind == tree.DaemonStarted || kind == tree.DaemonStopping {
+				stopping = kind == tree.DaemonStopping
+			}
+			err := emit(e)
+			end.final = err != nil
+			return err
+		})
+		end.final = end.final || ctx.Err() != nil || end.err == nil && stopping
+		return end
+	}
+	return c.stream(ctx, follow, try)
+}
+
+func (c *Client) events(ctx context.Context, since uint64, follow bool, emit func(Event) error) error {
 	path := "/v1/events" + flags{"follow": follow}.query("since", strconv.FormatUint(since, 10))
 	resp, err := c.send(ctx, "GET", path, nil)
 	if err != nil {
@@ -70,22 +104,61 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, emit fun
 	return c.fault(ctx, readLines(resp.Body, emit))
 }
 
-// Logs implements Backend.
+// Logs implements Backend. With Follow it goes on with the next daemon, behind
+// the last line that it has seen.
 func (c *Client) Logs(ctx context.Context, q LogQuery, emit func(LogLine) error) error {
-	pairs := make([]string, 0, 2+2*len(q.Names))
-	for _, name := range q.Names {
-		pairs = append(pairs, "name", name)
+	var cursor Cursor
+	wanted := q.Positions
+	try := func() (end ending) {
+		if q.Follow {
+			q = cursor.Resume(q)
+		}
+		end.err = c.logs(ctx, q, func(l LogLine) error {
+			shown := !q.Positions || cursor.Note(l)
+			end.seen = end.seen || shown
+			if !wanted {
+				if l.At = ""; !shown {
+					return nil
+				}
+			}
+			err := emit(l)
+			end.final = err != nil
+			return err
+		})
+		end.final = end.final || ctx.Err() != nil
+		return end
 	}
+	return c.stream(ctx, q.Follow, try)
+}
+
+// stream asks for a stream: again until it has begun or, where it is followed, as
+// long as there is a daemon.
+func (c *Client) stream(ctx context.Context, follow bool, try func() ending) error {
+	if follow {
+		return c.keepUp(ctx, try)
+	}
+	var end ending
+	err := c.again(ctx, func() error {
+		if end = try(); end.seen || end.final {
+			return nil
+		}
+		return end.err
+	})
+	return cmp.Or(err, end.err)
+}
+
+func (c *Client) logs(ctx context.Context, q LogQuery, emit func(LogLine) error) error {
+	pairs := q.values()
 	if q.Last >= 0 {
 		pairs = append(pairs, "n", strconv.Itoa(q.Last))
 	}
-	path := "/v1/logs" + flags{"follow": q.Follow, "raw": q.Raw, "stderr": q.Stderr}.query(pairs...)
-	resp, err := c.send(ctx, "GET", path, nil)
+	set := flags{"follow": q.Follow, "raw": q.Raw, "stderr": q.Stderr, "positions": q.Positions}
+	resp, err := c.send(ctx, "GET", "/v1/logs"+set.query(pairs...), nil)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if !q.Raw {
+	if !q.Raw || q.Positions {
 		return c.fault(ctx, readLines(resp.Body, emit))
 	}
 	return c.fault(ctx, readChunks(resp.Body, func(chunk []byte) error {

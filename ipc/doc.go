@@ -26,12 +26,16 @@
 //	… and what happens next     curl --unix-socket S -N http://coppice/v1/events?follow=1
 //	output of one process       curl --unix-socket S http://coppice/v1/logs/api?n=100
 //	… of several, and go on     curl --unix-socket S -N 'http://coppice/v1/logs?name=api&name=db&follow=1'
+//	… since a moment            curl --unix-socket S http://coppice/v1/logs?since=2026-01-02T15:04:05Z
+//	… behind a line seen        curl --unix-socket S http://coppice/v1/logs?positions=1&from=api@3:4711
 //	… every byte of one         curl --unix-socket S http://coppice/v1/logs/api?raw=1
 //
 // A POST returns when the work is done; a client that goes away loses only the
 // answer. n counts lines, all of them by default, n=0 none; since and n go
 // with follow. stderr=1 beside raw=1 selects the second file of a process whose
-// log is split.
+// log is split. positions=1 adds to each line of a log its position, behind which
+// from=POSITION, once for each output, goes on; beside raw=1 the answer is then
+// NDJSON with the bytes in base64.
 //
 // # What is answered
 //
@@ -45,6 +49,12 @@
 // A fault is application/problem+json (RFC 9457): title says what kind it is,
 // detail in one line why and what to do, code is a [Code], and faults beside
 // code "bad_tree" has every fault of the tree file, ready to print.
+//
+// # When the daemon dies
+//
+// A keeper holds the socket, so a request finds the next daemon. [Client] asks
+// again what changes nothing when it is asked twice, for a few seconds, and goes
+// on with what it follows behind the last event or line that it has seen.
 //
 // # How the socket is found
 //

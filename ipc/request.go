@@ -93,8 +93,8 @@ func decodeField(dec *json.Decoder, fields map[string]any, seen map[string]bool)
 // query is the parameters of one request.
 type query struct{ values url.Values }
 
-// parseQuery refuses parameters that the route does not know, and any but name
-// that comes twice.
+// parseQuery refuses parameters that the route does not know, and any but name and
+// from that comes twice.
 func parseQuery(r *http.Request, known ...string) (query, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -104,7 +104,7 @@ func parseQuery(r *http.Request, known ...string) (query, error) {
 		if !slices.Contains(known, key) {
 			return query{}, badInput(0, "there is no parameter %s here", quote(key))
 		}
-		if len(all) > 1 && key != "name" {
+		if len(all) > 1 && key != "name" && key != "from" {
 			return query{}, badInput(0, "parameter %s comes twice", quote(key))
 		}
 	}
@@ -144,6 +144,19 @@ func (q query) number(key string, unset uint64) (uint64, error) {
 		return 0, badInput(0, "parameter %s is a number from 0, not %s", key, quote(text))
 	}
 	return n, nil
+}
+
+// moment reads a time; the zero time when there is none.
+func (q query) moment(key string) (time.Time, error) {
+	text := q.values.Get(key)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}, badInput(0, "parameter %s is a time such as 2026-01-02T15:04:05Z, not %s", key, quote(text))
+	}
+	return t, nil
 }
 
 // checkName answers at once for what cannot be a node's name.

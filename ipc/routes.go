@@ -159,13 +159,17 @@ func (s *Server) getLogs(r *request) error {
 	if err != nil {
 		return err
 	}
-	if q.Raw {
+	if q.Raw && !q.Positions {
 		out := s.stream(r, "application/octet-stream", q.Follow)
 		return out.end(s.backend.Logs(r.Context(), q, func(l LogLine) error { return out.write(l.Bytes) }))
 	}
 	out := s.stream(r, "application/x-ndjson", q.Follow)
 	return out.end(s.backend.Logs(r.Context(), q, func(l LogLine) error {
-		l.Bytes = nil // Text says it
+		if l.Bytes != nil && q.Raw {
+			l.Text = "" // Bytes says it
+		} else {
+			l.Bytes = nil // Text says it
+		}
 		return out.line(l)
 	}))
 }
@@ -174,7 +178,7 @@ func (s *Server) getLogs(r *request) error {
 func (r *request) logQuery() (LogQuery, error) {
 	var q LogQuery
 	named := r.PathValue("name")
-	known := []string{"n", "follow", "raw", "stderr"}
+	known := []string{"n", "follow", "raw", "stderr", "since", "from", "positions"}
 	if named == "" {
 		known = append(known, "name")
 	}
@@ -197,7 +201,12 @@ func (r *request) logQuery() (LogQuery, error) {
 	if q.Last = -1; last <= math.MaxInt32 {
 		q.Last = int(last)
 	}
-	if err := params.flags(map[string]*bool{"follow": &q.Follow, "raw": &q.Raw, "stderr": &q.Stderr}); err != nil {
+	flags := map[string]*bool{"follow": &q.Follow, "raw": &q.Raw, "stderr": &q.Stderr, "positions": &q.Positions}
+	if err := params.flags(flags); err != nil {
+		return q, err
+	}
+	q.From = params.values["from"]
+	if q.Since, err = params.moment("since"); err != nil {
 		return q, err
 	}
 	return q, q.check()
@@ -210,6 +219,9 @@ func (q LogQuery) check() error {
 	}
 	if q.Stderr && !q.Raw {
 		return badInput(0, "stderr=1 goes with raw=1")
+	}
+	if len(q.From) > 0 && q.Last >= 0 {
+		return badInput(0, "from and n do not go together: n counts from the end")
 	}
 	return nil
 }

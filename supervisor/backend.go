@@ -23,7 +23,7 @@ import (
 var errEnded = &ipc.Error{Code: ipc.CodeRefused, Title: "the tree has ended, and its daemon with it"}
 
 // errNotSplit is the answer to who wants one of two outputs where there is one.
-var errNotSplit = &ipc.Error{Code: ipc.CodeRefused, Title: "standard output and standard error share one log here; leave --stderr out"}
+var errNotSplit = &ipc.Error{Code: ipc.CodeRefused, Title: "standard error has no log of its own here: it shares that of standard output, or never was written; leave --stderr out"}
 
 // ask has f called by the loop and waits until it was.
 func (r *runtime) ask(ctx context.Context, f func()) error {
@@ -183,21 +183,19 @@ func (r *runtime) Logs(ctx context.Context, q ipc.LogQuery, emit func(ipc.LogLin
 	if err = errors.Join(err, missing); err != nil {
 		return err
 	}
-	if q.Stderr {
-		return errNotSplit
-	}
 	if !q.Follow {
 		return readLogs(r.opts.Folders.Logs, q, emit)
 	}
-	return r.store.Follow(ctx, logQuery(q), func(l logs.Line) error { return emit(logLine(l)) })
+	query, err := logQuery(q)
+	if err != nil {
+		return err
+	}
+	return r.store.Follow(ctx, query, func(l logs.Line) error { return emit(logLine(l, q)) })
 }
 
 // ReadLogs reads the captured output in a folder when no daemon runs; it does
 // not follow.
 func ReadLogs(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
-	if q.Stderr {
-		return errNotSplit
-	}
 	for _, name := range q.Names {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			return &ipc.Error{Code: ipc.CodeNoNode, Title: fmt.Sprintf("no process named %q has left any output", name)}
@@ -207,15 +205,45 @@ func ReadLogs(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
 }
 
 func readLogs(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
-	return logs.Read(dir, logQuery(q), func(l logs.Line) error { return emit(logLine(l)) })
+	if q.Stderr && !logs.Split(dir, q.Names[0]) {
+		return errNotSplit
+	}
+	query, err := logQuery(q)
+	if err != nil {
+		return err
+	}
+	return logs.Read(dir, query, func(l logs.Line) error { return emit(logLine(l, q)) })
 }
 
-func logQuery(q ipc.LogQuery) logs.Query {
-	return logs.Query{Names: q.Names, Last: q.Last, Raw: q.Raw}
+func logQuery(q ipc.LogQuery) (logs.Query, error) {
+	query := logs.Query{
+		Names: q.Names, Last: q.Last, Since: q.Since, Raw: q.Raw, Stderr: q.Stderr, Announce: q.Positions,
+	}
+	for _, text := range q.From {
+		at, err := logs.ParsePosition(text)
+		if err != nil {
+			return query, &ipc.Error{Code: ipc.CodeBadInput, Title: err.Error()}
+		}
+		query.From = append(query.From, at)
+	}
+	return query, nil
 }
 
-func logLine(l logs.Line) ipc.LogLine {
-	return ipc.LogLine{Time: l.Time, Node: l.Name, Bytes: l.Bytes, Text: strings.ToValidUTF8(string(l.Bytes), "\uFFFD")}
+func logLine(l logs.Line, q ipc.LogQuery) ipc.LogLine {
+	line := ipc.LogLine{
+		Time: l.Time, Node: l.Name, Incarnation: l.Incarnation, Part: l.Part,
+		Dropped: l.Dropped, DroppedFiles: l.Files, Bytes: l.Bytes,
+	}
+	if l.Stderr {
+		line.Stream = "stderr"
+	}
+	if q.Positions && l.Name != "" {
+		line.At = l.At.String()
+	}
+	if !q.Raw {
+		line.Text = strings.ToValidUTF8(string(l.Bytes), "\uFFFD")
+	}
+	return line
 }
 
 // view is a node as it crosses the socket; the pids of running processes are

@@ -111,7 +111,10 @@ func follow(ctx context.Context, s *Store, q Query, emit func(Line) error) error
 		}
 		return emit(line)
 	}
-	err = f.pass(v.begin(), false)
+	if err = v.begin(false); err == nil {
+		err = v.first(false, f.emit)
+		f.notePartials(v.all())
+	}
 	for err == nil {
 		select {
 		case <-ctx.Done():
@@ -119,7 +122,7 @@ func follow(ctx context.Context, s *Store, q Query, emit func(Line) error) error
 		case <-s.followers.ended:
 			return f.last()
 		case <-f.follower.wake:
-			err = f.pass(f.changed(), false)
+			err = f.passChanged()
 		case <-f.partialDue():
 			err = f.passPartials()
 		}
@@ -132,7 +135,10 @@ func follow(ctx context.Context, s *Store, q Query, emit func(Line) error) error
 
 // last shows what there is at the end of the store.
 func (f *following) last() error {
-	sources := f.changed()
+	sources, err := f.changed()
+	if err != nil {
+		return err
+	}
 	for c := range f.partials {
 		if !slices.Contains(sources, c) {
 			sources = append(sources, c)
@@ -141,21 +147,43 @@ func (f *following) last() error {
 	return f.pass(sources, true)
 }
 
+func (f *following) passChanged() error {
+	sources, err := f.changed()
+	if err != nil {
+		return err
+	}
+	return f.pass(sources, false)
+}
+
 // changed returns the sources whose names have spoken, ready to be read on.
-func (f *following) changed() []*source {
+func (f *following) changed() ([]*source, error) {
 	var sources []*source
 	for _, name := range f.store.followers.take(f.follower) {
-		c := f.sources[name]
-		if c == nil {
-			c = newSource(f.dir, name, f.query, f.step(len(f.sources)))
-			c.order = len(f.sources)
-			c.seek(0)
-			f.sources[name] = c
+		listed, err := f.list(name)
+		if err != nil {
+			return nil, err
 		}
-		c.refresh()
-		sources = append(sources, c)
+		for _, o := range f.outputs(name) {
+			sources = append(sources, f.refreshed(o, listed))
+		}
 	}
-	return sources
+	return sources, nil
+}
+
+// refreshed is the source of an output that may be new.
+func (f *following) refreshed(o output, listed []segment) *source {
+	if c := f.sources[o]; c != nil {
+		c.refresh(listed)
+		return c
+	}
+	c := newSource(f.view, o, listed, stepOf(len(f.sources)))
+	c.order = len(f.sources)
+	f.sources[o] = c
+	if len(c.listed) > 0 {
+		c.chain.seek(c.listed[0], 0, 0)
+	}
+	c.reset()
+	return c
 }
 
 // pass shows what sources have, and notes those whose last line has no end.
@@ -163,6 +191,12 @@ func (f *following) pass(sources []*source, final bool) error {
 	if err := f.merge(sources, final, f.emit); err != nil {
 		return err
 	}
+	f.notePartials(sources)
+	return nil
+}
+
+// notePartials notes which sources end in a line without an end.
+func (f *following) notePartials(sources []*source) {
 	now := time.Now()
 	for _, c := range sources {
 		if len(c.buf) == 0 {
@@ -171,7 +205,6 @@ func (f *following) pass(sources []*source, final bool) error {
 			f.partials[c] = now
 		}
 	}
-	return nil
 }
 
 // partialDue returns a channel that delivers when the oldest line without an end

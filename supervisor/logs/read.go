@@ -1,8 +1,10 @@
 package logs
 
 import (
-	"container/heap"
+	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,36 +17,72 @@ type Query struct {
 	// has not spoken has no output, which is no error.
 	Names []string
 	// Last selects only the last so many lines, of all names together; negative:
-	// all.
+	// all. Notes about missing output do not count, and are not shown before the
+	// first of those lines.
 	Last int
-	// Raw asks for every byte of exactly one name as it was written.
-	Raw bool
+	// Since selects only lines whose first byte arrived then or later; the zero
+	// time: all. Output without times of arrival (mode "direct") is as old as its
+	// file's last change.
+	Since time.Time
+	// Raw asks for every byte of exactly one name as it was written: its first
+	// output or, with Stderr, the second one of a process whose log is split.
+	Raw, Stderr bool
+	// From are positions behind which reading goes on, at most one for each
+	// output. Outputs without one are read from their beginning, and Last says
+	// nothing.
+	From []Position
+	// Announce asks for a Line without time and text for each output that there is,
+	// before the first other one, whose At is where the view begins, and for one
+	// without a name behind them: with what comes later a caller knows at any time
+	// where to go on, also in outputs that say nothing.
+	Announce bool
 }
 
-// Line is one line of captured output.
+// Line is one line of captured output, or a note about some that is missing.
 type Line struct {
-	// Time is when its first byte arrived.
+	// Time is when its first byte arrived; zero in an announcement.
 	Time time.Time
 	Name string
+	// Stderr says that it comes from the second output of a process whose log is
+	// split.
+	Stderr bool
+	// Incarnation counts the starts of the process: where it changes the process
+	// was started again. 0: it is not known.
+	Incarnation uint32
 	// Bytes is the line without its newline or, with Raw, a chunk of up to
 	// LineMax bytes. It is good only until emit returns.
 	Bytes []byte
 	// Part says that the line has no end here: it goes on in the next Line of
-	// the name (a line is split at LineMax, and Follow shows one that has no end
-	// after a while), or the file ends in it.
+	// the output (a line is split at LineMax, and Follow shows one that has no end
+	// after a while), or the output ends in it.
 	Part bool
+	// Dropped is how many bytes are missing here, as far as it is known: they were
+	// thrown away while the disk was full, or before they were read. Files is how
+	// many whole files, of lengths unknown, were removed before they were read, or
+	// are damaged. A Line with one of them is a note and has no Bytes.
+	Dropped int64
+	Files   int
+	// At is the position behind it.
+	At Position
 }
+
+// note says that the line is one about missing output.
+func (l *Line) note() bool { return l.Dropped > 0 || l.Files > 0 }
 
 // Read calls emit for all captured output that the query selects and that is in
 // the files now, merged in the order in which it arrived. It needs no Store, and
-// it reads neither whole files nor, with Last, what lies far before the end. It
-// ends with the first error of emit.
+// it reads neither whole files nor, with Last, what lies far before the end. Files
+// that are begun, compressed or removed meanwhile are no error. It ends with the
+// first error of emit.
 func Read(dir string, q Query, emit func(Line) error) error {
 	v, err := newView(dir, q)
 	if err != nil {
 		return err
 	}
-	return v.merge(v.begin(), true, emit)
+	if err := v.begin(true); err != nil {
+		return err
+	}
+	return v.first(true, emit)
 }
 
 // manySources is the number of sources above which each of them reads in small
@@ -55,12 +93,14 @@ const (
 	stepShort   = 4 << 10
 )
 
-// view merges the output of several processes.
+// view merges outputs.
 type view struct {
-	dir     string
-	query   Query
-	sources map[string]*source
-	skip    int // lines that are not shown: older than the last so many
+	dir       string
+	query     Query
+	from      map[output]Position // where outputs are read on
+	sources   map[output]*source
+	unpackers unpackers
+	skip      int // lines that are not shown: older than the last so many
 }
 
 func newView(dir string, q Query) (*view, error) {
@@ -72,33 +112,117 @@ func newView(dir string, q Query) (*view, error) {
 			return nil, fmt.Errorf("cannot read the output of %q: not a legal name", name)
 		}
 	}
-	return &view{dir: dir, query: q, sources: map[string]*source{}}, nil
+	if len(q.From) > 0 {
+		q.Last = -1
+	}
+	v := &view{dir: dir, query: q, from: map[output]Position{}, sources: map[output]*source{}}
+	for _, p := range q.From {
+		v.from[output{p.Name, p.Stderr}] = p
+	}
+	return v, nil
 }
 
 // begin finds the sources and where in each of them the view begins.
-func (v *view) begin() []*source {
+func (v *view) begin(final bool) error {
 	names := v.query.Names
 	if len(names) == 0 {
-		names = spoken(v.dir)
-	}
-	for _, name := range names {
-		v.sources[name] = newSource(v.dir, name, v.query, v.step(len(names)))
-	}
-	found := 0
-	for _, c := range v.sources {
-		if v.query.Last < 0 {
-			c.seek(0)
-		} else {
-			found += c.seekLast(v.query.Last)
+		var err error
+		if names, err = spoken(v.dir); err != nil {
+			return err
 		}
 	}
-	if v.query.Last >= 0 {
+	for _, name := range names {
+		if err := v.open(name, stepOf(len(names))); err != nil {
+			return err
+		}
+	}
+	found := 0
+	for _, c := range v.all() {
+		lines, err := v.seek(c, final)
+		if err != nil {
+			return err
+		}
+		found += lines
+	}
+	if v.query.Last >= 0 && !v.query.Raw {
 		v.skip = max(0, found-v.query.Last)
 	}
-	return v.all()
+	return nil
 }
 
-func (v *view) step(sources int) int {
+// open makes the sources of a name: that of its second output once it has one.
+func (v *view) open(name string, step int) error {
+	listed, err := v.list(name)
+	if err != nil {
+		return err
+	}
+	for _, o := range v.outputs(name) {
+		c := newSource(v, o, listed, step)
+		_, from := v.from[o]
+		if o.stderr == v.query.Stderr || len(c.listed) > 0 || from {
+			v.sources[o] = c
+		}
+	}
+	return nil
+}
+
+// list lists the files of a name; none is no error.
+func (v *view) list(name string) ([]segment, error) {
+	listed, err := segments(filepath.Join(v.dir, name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read the log folder of %s: %w", name, err)
+	}
+	return listed, nil
+}
+
+// outputs are those of a name that the query selects, as far as they exist.
+func (v *view) outputs(name string) []output {
+	if v.query.Raw {
+		return []output{{name, v.query.Stderr}}
+	}
+	return []output{{name, false}, {name, true}}
+}
+
+// seek sets a source to where the view begins, or not far before it: then it
+// tells how many lines it has from there on.
+func (v *view) seek(c *source, final bool) (lines int, err error) {
+	q := v.query
+	from, some := v.from[c.output]
+	switch {
+	case some:
+		c.seekFrom(from)
+		return 0, nil
+	case q.Last >= 0:
+		if err := c.seekLast(q.Last); err != nil {
+			return 0, err
+		}
+	case !q.Since.IsZero():
+		c.seekSince(q.Since)
+	case len(c.listed) > 0:
+		c.chain.seek(c.listed[0], 0, 0)
+	}
+	c.reset()
+	switch {
+	case len(c.parts) == 0:
+		return 0, nil
+	case q.Last == 0:
+		return 0, nil
+	case q.Raw:
+		return 0, c.pass(q.Since)
+	case q.Last < 0:
+		return 0, nil
+	}
+	begin := *c.last()
+	if lines, err = c.count(q.Since, final); err != nil {
+		return 0, err
+	}
+	c.chain.seek(begin.segment, begin.from-begin.base, 0)
+	c.reset()
+	return lines, nil
+}
+
+// stepOf is how much each of so many sources reads at once.
+func stepOf(sources int) int {
 	if sources > manySources {
 		return stepShort
 	}
@@ -107,15 +231,8 @@ func (v *view) step(sources int) int {
 
 // all returns the sources in the order of their names.
 func (v *view) all() []*source {
-	sources := make([]*source, 0, len(v.sources))
-	for _, c := range v.sources {
-		sources = append(sources, c)
-	}
-	slices.SortFunc(sources, func(a, b *source) int {
-		if a.name < b.name {
-			return -1
-		}
-		return 1
+	sources := slices.SortedFunc(maps.Values(v.sources), func(a, b *source) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(b.suffix(), a.suffix()))
 	})
 	for i, c := range sources {
 		c.order = i
@@ -123,77 +240,99 @@ func (v *view) all() []*source {
 	return sources
 }
 
+// first is the first merge of a view: it passes over the lines that are not
+// shown, and says where the sources begin.
+func (v *view) first(final bool, emit func(Line) error) error {
+	sources := v.all()
+	heads, err := newHeads(sources, final)
+	if err != nil {
+		return err
+	}
+	for len(heads) > 0 && v.query.Last >= 0 {
+		c := heads[0]
+		if c.shows(v.query.Since) && !c.head.note() {
+			if v.skip == 0 {
+				break
+			}
+			if c.whole {
+				v.skip--
+			}
+		}
+		if err := heads.next(final); err != nil {
+			return err
+		}
+	}
+	if v.query.Announce {
+		if err := announce(sources, heads, emit); err != nil {
+			return err
+		}
+	}
+	return v.show(heads, final, emit)
+}
+
+// announce says where the sources are.
+func announce(sources []*source, heads heads, emit func(Line) error) error {
+	at := map[*source]Position{}
+	for _, c := range heads {
+		at[c] = c.before
+	}
+	for _, c := range sources {
+		place, ahead := at[c]
+		switch {
+		case len(c.parts) == 0:
+			continue
+		case !ahead:
+			place = c.position(c.start, false)
+		}
+		if err := emit(Line{Name: c.name, Stderr: c.stderr, At: place}); err != nil {
+			return err
+		}
+	}
+	return emit(Line{})
+}
+
 // merge emits what the sources have, the earliest first. With final a line
 // without an end is shown too.
 func (v *view) merge(sources []*source, final bool, emit func(Line) error) error {
-	var heads heads
-	for _, c := range sources {
-		if c.next(final) {
-			heads = append(heads, c)
-		}
+	heads, err := newHeads(sources, final)
+	if err != nil {
+		return err
 	}
-	heap.Init(&heads)
+	return v.show(heads, final, emit)
+}
+
+func (v *view) show(heads heads, final bool, emit func(Line) error) error {
 	for len(heads) > 0 {
-		c := heads[0]
-		if v.shown(c) {
+		if c := heads[0]; c.raw || c.shows(v.query.Since) {
 			if err := emit(c.head); err != nil {
 				return err
 			}
 		}
-		if c.next(final) {
-			heap.Fix(&heads, 0)
-		} else {
-			heap.Pop(&heads)
+		if err := heads.next(final); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// shown says whether the source's head is to be shown, and counts the lines that
-// are not. With Raw the one source begins at the right place.
-func (v *view) shown(c *source) bool {
-	if v.skip == 0 || v.query.Raw {
-		return true
-	}
-	if c.whole {
-		v.skip--
-	}
-	return false
+// Split says whether a process has written a second output: its log is split, or
+// was.
+func Split(dir, name string) bool {
+	listed, _ := segments(filepath.Join(dir, name))
+	return slices.ContainsFunc(listed, func(g segment) bool { return g.stream == errStream })
 }
 
-// spoken lists the names that have a log file.
-func spoken(dir string) []string {
+// spoken lists the names that have a folder of their own.
+func spoken(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read the log folder: %w", err)
 	}
 	var names []string
 	for _, entry := range entries {
-		if !entry.IsDir() || !legalName(entry.Name()) {
-			continue
-		}
-		if _, err := os.Lstat(filepath.Join(dir, entry.Name(), currentName)); err == nil {
+		if entry.IsDir() && legalName(entry.Name()) {
 			names = append(names, entry.Name())
 		}
 	}
-	return names
-}
-
-// heads are the sources that have a piece, as a heap by its time.
-type heads []*source
-
-func (h heads) Len() int { return len(h) }
-func (h heads) Less(i, j int) bool {
-	if c := h[i].head.Time.Compare(h[j].head.Time); c != 0 {
-		return c < 0
-	}
-	return h[i].order < h[j].order
-}
-func (h heads) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *heads) Push(x any)   { *h = append(*h, x.(*source)) }
-func (h *heads) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return last
+	return names, nil
 }
