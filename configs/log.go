@@ -2,6 +2,9 @@ package configs
 
 import "coppice/tree"
 
+// DefaultLog is how output is kept where the file says nothing.
+func DefaultLog() Log { return Log{MaxSize: 16 << 20, MaxFiles: 8} }
+
 // Log says how the output of a process is kept.
 type Log struct {
 	// Direct gives the process its log file itself, without a pipe between.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"coppice/configs"
 	"coppice/supervisor/logs"
 )
 
@@ -25,16 +26,16 @@ func BenchmarkCapture(b *testing.B) {
 			b.SetBytes(int64(size))
 			child := exec.Command("/proc/self/exe")
 			child.Env = append(os.Environ(), "LOGS_TEST_CHILD=flood", fmt.Sprint("LOGS_TEST_SIZE=", size), fmt.Sprint("LOGS_TEST_COUNT=", b.N))
-			w, err := s.Pipe("api")
+			o, err := s.Begin("api", configs.DefaultLog())
 			if err != nil {
 				b.Fatal(err)
 			}
-			child.Stdout = w
+			child.Stdout = o.Stdout
 			b.ResetTimer()
 			if err := child.Run(); err != nil {
 				b.Fatal(err)
 			}
-			w.Close()
+			o.Close()
 			s.Drain("api")
 			b.StopTimer()
 			bytes := float64(size) * float64(b.N)
@@ -50,7 +51,7 @@ func benchStore(b *testing.B) *logs.Store {
 		dir = b.TempDir()
 	}
 	b.Cleanup(func() { os.RemoveAll(dir) })
-	s, err := logs.Open(dir, nil)
+	s, err := logs.Open(dir, logs.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -70,12 +71,12 @@ func BenchmarkLifeOfAChild(b *testing.B) {
 	s := benchStore(b)
 	line := []byte("one line\n")
 	for b.Loop() {
-		w, err := s.Pipe("api")
+		o, err := s.Begin("api", configs.DefaultLog())
 		if err != nil {
 			b.Fatal(err)
 		}
-		w.Write(line)
-		w.Close()
+		o.Stdout.Write(line)
+		o.Close()
 		s.Drain("api")
 	}
 }
@@ -86,7 +87,7 @@ func BenchmarkLastOfAGigabyte(b *testing.B) {
 	if err := os.Mkdir(filepath.Join(dir, "api"), 0o700); err != nil {
 		b.Fatal(err)
 	}
-	file, err := os.Create(filepath.Join(dir, "api", "current"))
+	file, err := os.Create(filepath.Join(dir, "api", "000000001.log"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (s *screen) Write(p []byte) (int, error) {
 func echoing(t *testing.T, colour bool) *screen {
 	t.Helper()
 	s := &screen{lines: make(chan string, 10_000)}
-	store, err := logs.Open(t.TempDir(), &logs.Echo{Out: s, Colour: colour, Width: 6})
+	store, err := logs.Open(t.TempDir(), logs.Options{Echo: &logs.Echo{Out: s, Colour: colour, Width: 6}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestEchoDropsAndSaysSo(t *testing.T) {
 	var shown strings.Builder
 	out := &stuck{entered: make(chan struct{}, 1), release: make(chan struct{}), out: &shown}
 	dir := t.TempDir()
-	s, err := logs.Open(dir, &logs.Echo{Out: out, Width: 3})
+	s, err := logs.Open(dir, logs.Options{Echo: &logs.Echo{Out: out, Width: 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestTerminalThatIsGoneOrStuck(t *testing.T) {
 	defer close(forever.release)
 	for what, out := range map[string]io.Writer{"gone": brokenPipe{}, "stuck": forever} {
 		dir := t.TempDir()
-		s, err := logs.Open(dir, &logs.Echo{Out: out})
+		s, err := logs.Open(dir, logs.Options{Echo: &logs.Echo{Out: out}})
 		if err != nil {
 			t.Fatal(err)
 		}

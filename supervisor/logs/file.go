@@ -3,6 +3,7 @@ package logs
 import (
 	"errors"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,16 +31,36 @@ func writeAll(fd int, data []byte) (int, error) {
 	return written, nil
 }
 
-// openAppend opens a file for appending. O_NONBLOCK is for the case that
-// somebody put a FIFO in its place, on which an open would hang.
-func openAppend(path string) (int, error) {
-	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+// pwriteAll is writeAll at an offset.
+func pwriteAll(fd int, data []byte, offset int64) (int, error) {
+	written := 0
+	for written < len(data) {
+		n, err := unix.Pwrite(fd, data[written:], offset+int64(written))
+		if err != nil && err != unix.EINTR {
+			return written, err
+		}
+		written += max(n, 0)
+	}
+	return written, nil
+}
+
+// openFile opens a file to write it. O_NONBLOCK is for the case that somebody put
+// a FIFO in its place, on which an open would hang.
+func openFile(path string, flags int) (int, error) {
 	for {
-		fd, err := unix.Open(path, flags, 0o600)
+		fd, err := unix.Open(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 		if err != unix.EINTR {
 			return fd, err
 		}
 	}
+}
+
+// allocated is how many bytes a file takes on disk.
+func allocated(info os.FileInfo) int64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Blocks * 512
+	}
+	return info.Size()
 }
 
 // modified is when a file was last changed, 0 if that cannot be told.

@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// chunk is what is read from a pipe at once: a whole pipe of the usual size.
-type chunk [64 << 10]byte
+// chunkMax is how many bytes of a pipe are moved at once: a whole pipe of the
+// usual size.
+const chunkMax = 64 << 10
+
+// chunk is room to look at what is moved at once.
+type chunk [chunkMax]byte
 
 // chunks are the buffers of those who drain; the mover has its own.
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
@@ -16,7 +20,7 @@ var chunks = sync.Pool{New: func() any { return new(chunk) }}
 const (
 	// filesOpenFor is how long log files stay open after the first byte: long
 	// enough for a child that writes on and on, short enough to notice that the
-	// file was deleted, renamed or truncated.
+	// file was deleted or renamed.
 	filesOpenFor = 100 * time.Millisecond
 	// filesOpenMax is how many sinks may have open files before all are closed.
 	filesOpenMax = 64
@@ -84,43 +88,47 @@ func (m *mover) turn(number int32) {
 // opened notes that a sink's files were opened, and when all are to be closed.
 func (m *mover) opened(k *sink) {
 	if len(m.open) == 0 {
-		m.store.sinksMu.Lock()
-		m.store.wakeBy(time.Now().Add(filesOpenFor))
-		m.store.sinksMu.Unlock()
+		m.store.plan(nil, closing, time.Now().Add(filesOpenFor))
 	}
 	m.open = append(m.open, k)
 }
 
-// onDeadline does what is due: it closes the files and tries the stalled sinks.
+// onDeadline does what is due.
 func (m *mover) onDeadline() {
-	s := m.store
-	m.closeFiles()
-	for _, k := range s.dueSinks(time.Now()) {
+	now := time.Now()
+	for _, a := range m.store.due(now) {
+		m.keep(a, now)
+	}
+}
+
+// keep keeps an appointment.
+func (m *mover) keep(a appointment, now time.Time) {
+	s, k := m.store, a.sink
+	switch a.task {
+	case closing:
+		m.closeFiles()
+	case telling:
+		s.tellDropped(k)
+	case retrying:
 		k.fileMu.Lock()
 		trouble := k.retry(s)
 		k.closeFiles()
 		k.fileMu.Unlock()
 		s.tell(k, trouble)
 		s.followers.poke(k.name)
+	case aging:
+		k.fileMu.Lock()
+		k.age(s, now)
+		k.closeFiles()
+		k.fileMu.Unlock()
+	case punching:
+		s.look(k)
 	}
-}
-
-// dueSinks takes the sinks whose next try is due and sets the next deadline.
-func (s *Store) dueSinks(now time.Time) []*sink {
-	s.sinksMu.Lock()
-	defer s.sinksMu.Unlock()
-	s.wakeAt = time.Time{}
-	s.epoll.WakeAt(time.Time{})
-	var due []*sink
-	for k, at := range s.stalled {
-		if at.After(now) {
-			s.wakeBy(at)
-			continue
-		}
-		delete(s.stalled, k)
-		due = append(due, k)
+	if k != nil {
+		s.sinksMu.Lock()
+		s.dropForgotten(k)
+		s.sinksMu.Unlock()
 	}
-	return due
 }
 
 func (m *mover) closeFiles() {

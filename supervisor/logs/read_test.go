@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"coppice/configs"
 	"coppice/supervisor/logs"
 )
 
@@ -204,7 +205,7 @@ func TestDamagedIndex(t *testing.T) {
 	for i := range 100 {
 		want = append(want, fmt.Sprint("api ", i))
 	}
-	times := filepath.Join(dir, "api", "current.times")
+	times := filepath.Join(dir, "api", "000000001.log.times")
 	whole, err := os.ReadFile(times)
 	if err != nil || len(whole) == 0 {
 		t.Fatal(err)
@@ -293,7 +294,7 @@ func TestFollow(t *testing.T) {
 	c.expect("api last words", "api born again")
 
 	// The file is truncated, then replaced.
-	current := filepath.Join(dir, "api", "current")
+	current := filepath.Join(dir, "api", "000000001.log")
 	s.Drain("api")
 	if err := os.Truncate(current, 0); err != nil {
 		t.Fatal(err)
@@ -334,7 +335,7 @@ func TestFollowRawAndSomeNames(t *testing.T) {
 // Names that are forgotten before the end of the store are no trouble for it.
 func TestForgottenAtTheEnd(t *testing.T) {
 	dir := t.TempDir()
-	s, err := logs.Open(dir, nil)
+	s, err := logs.Open(dir, logs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +351,7 @@ func TestForgottenAtTheEnd(t *testing.T) {
 
 func TestFollowEndsWithTheStore(t *testing.T) {
 	dir := t.TempDir()
-	s, err := logs.Open(dir, nil)
+	s, err := logs.Open(dir, logs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,21 +376,21 @@ func TestFollowEndsWithTheStore(t *testing.T) {
 // FuzzIndex reads a log whose index is anything: all lines come, and it ends.
 func FuzzIndex(f *testing.F) {
 	dir := f.TempDir()
-	s, err := logs.Open(dir, nil)
+	s, err := logs.Open(dir, logs.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}
 	for range 3 {
-		w, err := s.Pipe("api")
+		o, err := s.Begin("api", configs.DefaultLog())
 		if err != nil {
 			f.Fatal(err)
 		}
-		w.WriteString("one\ntwo")
-		w.Close()
+		o.Stdout.WriteString("one\ntwo")
+		o.Close()
 		s.Drain("api")
 	}
 	s.Close()
-	whole, err := os.ReadFile(filepath.Join(dir, "api", "current.times"))
+	whole, err := os.ReadFile(filepath.Join(dir, "api", "000000001.log.times"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -402,8 +403,8 @@ func FuzzIndex(f *testing.F) {
 			t.Fatal(err)
 		}
 		const text = "one\ntwoone\ntwoone\ntwo"
-		os.WriteFile(filepath.Join(dir, "api", "current"), []byte(text), 0o600)
-		os.WriteFile(filepath.Join(dir, "api", "current.times"), index, 0o600)
+		os.WriteFile(filepath.Join(dir, "api", "000000001.log"), []byte(text), 0o600)
+		os.WriteFile(filepath.Join(dir, "api", "000000001.log.times"), index, 0o600)
 		for _, q := range []logs.Query{{Last: -1}, {Last: 2}, {Last: -1, Raw: true, Names: []string{"api"}}} {
 			var got strings.Builder
 			for _, l := range read(t, dir, q) {

@@ -5,29 +5,53 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"coppice/supervisor/poller"
 )
 
-// PerChild is how many descriptors the store needs for each child whose output
-// it captures: the read end of its pipe. Log files are open only while bytes
-// arrive, at most Fixed-2 descriptors of them in all.
+// PerChild is how many descriptors the store needs for each pipe that it reads:
+// one for a child, two for one whose log is split, none for one that writes its
+// file itself. Log files are open only while bytes arrive.
 const PerChild = 1
 
 // Fixed is how many descriptors the store needs whatever the number of
 // children.
-const Fixed = 2*(filesOpenMax+poller.EventsMax) + 4
+const Fixed = 2*(filesOpenMax+poller.EventsMax) + 16
+
+// Options are what Open is told. The functions may be nil. They are called
+// without a lock held and must return soon: nothing is moved meanwhile.
+type Options struct {
+	// Echo shows what is captured; the store ends it in Close.
+	Echo *Echo
+	// OnTrouble is told, once, when a file of a child cannot be written, and with
+	// a nil error when it can again; for each file of one whose log is split. In
+	// between the child's output stays in its pipe, so that the child waits when
+	// that is full, or is dropped, as its Log says. It is called by the mover or
+	// by a caller of Drain.
+	OnTrouble func(name string, err error)
+	// OnDropped is told how many bytes were thrown away since it was last told:
+	// every few seconds while that lasts, and at its end. It is called by the
+	// mover or by the caller of Close.
+	OnDropped func(name string, bytes int64)
+	// OnEnded is told that a pipe has ended: nobody can write to it any more, and
+	// all that was written is in the file. It is called by the mover or by a
+	// caller of Drain.
+	OnEnded func(Pipe)
+	// MaxTotal is how many bytes all files of all names may take on disk; 0: no
+	// limit. Above it the oldest files that are not written any more are removed.
+	MaxTotal int64
+}
 
 // Store captures the output of children: one folder for each name. All methods
 // may be called by many goroutines at once.
 type Store struct {
 	dir  string
+	opts Options
 	echo *Echo
 
 	epoll     *poller.Poller
@@ -36,22 +60,25 @@ type Store struct {
 	// moved is the sink that bytes came to last, of all of them: only bytes of
 	// another one in between make it worth telling the times of two apart.
 	moved     atomic.Pointer[sink]
-	troubled  atomic.Int32 // how many sinks cannot be written
-	onTrouble atomic.Pointer[func(name string, err error)]
+	handed    atomic.Bool // pipes are left open, see EachReader
 	followers followers
+	scratch   scratch
+	janitor   janitor
 
 	// sinksMu guards what follows, and forgotten and pipesOpen of every sink.
 	sinksMu    sync.Mutex
-	sinks      map[string]*sink
+	sinks      map[sinkKey]*sink
+	marks      map[string]markCount // by name
 	pipes      map[int32]*pipe
 	pipeNumber int32
-	stalled    map[*sink]time.Time // when to try again
-	wakeAt     time.Time           // the mover's deadline, zero for none
+	agenda     agenda
 }
 
-// Open makes dir (0700) and starts the mover. With echo, all that is captured
-// from now on is shown there too; the store ends it in Close.
-func Open(dir string, echo *Echo) (*Store, error) {
+// sinkKey finds the sink of one stream of a name.
+type sinkKey struct{ name, stream string }
+
+// Open makes dir (0700) and starts the mover.
+func Open(dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the log folder: %w", err)
 	}
@@ -61,97 +88,89 @@ func Open(dir string, echo *Echo) (*Store, error) {
 	}
 	s := &Store{
 		dir:       dir,
-		echo:      echo,
+		opts:      o,
+		echo:      o.Echo,
 		epoll:     epoll,
 		moverDone: make(chan struct{}),
-		sinks:     map[string]*sink{},
+		sinks:     map[sinkKey]*sink{},
+		marks:     map[string]markCount{},
 		pipes:     map[int32]*pipe{},
-		stalled:   map[*sink]time.Time{},
+		agenda:    agenda{at: map[appointment]time.Time{}},
 		followers: followers{ended: make(chan struct{})},
 	}
-	if echo != nil {
-		echo.start()
+	s.janitor.init(dir, o.MaxTotal)
+	if s.echo != nil {
+		s.echo.start()
 	}
 	go s.move()
 	return s, nil
 }
 
-// OnTrouble sets what is told, once, when a child's log file cannot be written,
-// and with a nil error when it can again. In between the child's output stays
-// in its pipe, so that the child waits when that is full. report is called by
-// the mover or by a caller of Drain and must return soon.
-func (s *Store) OnTrouble(report func(name string, err error)) { s.onTrouble.Store(&report) }
-
-// Pipe makes the pipe for a new incarnation of a child and returns its write
-// end: give it to the child as stdout and stderr, and close it after the fork.
-// Bytes are captured until the last process that holds the write end is gone.
-func (s *Store) Pipe(name string) (*os.File, error) {
-	if !legalName(name) {
-		return nil, fmt.Errorf("cannot capture the output of %q: not a legal name", name)
-	}
-	var ends [2]int
-	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("cannot make a pipe for the output of %s: %w", name, err)
-	}
-	// The ends are two descriptions: the child's stays a blocking one.
-	err := unix.SetNonblock(ends[0], true)
-	if err == nil {
-		err = s.adopt(name, ends[0])
-	}
-	if err != nil {
-		unix.Close(ends[0])
-		unix.Close(ends[1])
-		return nil, fmt.Errorf("cannot capture the output of %s: %w", name, err)
-	}
-	return os.NewFile(uintptr(ends[1]), name+"'s output"), nil
-}
-
-// adopt takes a pipe's read end into the mover's care.
-func (s *Store) adopt(name string, readEnd int) error {
+// sink is the sink of one stream of a name, which exists from now on.
+func (s *Store) sink(name, stream string) *sink {
 	s.sinksMu.Lock()
-	k := s.sinks[name]
-	if k == nil {
-		k = newSink(s.dir, name)
-		s.sinks[name] = k
-	}
-	p := &pipe{sink: k, fd: readEnd, number: s.freeNumber()}
-	s.pipes[p.number] = p
-	k.pipesOpen++
-	k.forgotten = false
-	s.sinksMu.Unlock()
-
-	k.fileMu.Lock()
-	err := k.addPipe(s.epoll, p)
-	k.fileMu.Unlock()
-	if err != nil {
-		s.dropPipe(p)
-	}
-	return err
+	defer s.sinksMu.Unlock()
+	return s.sinkLocked(name, stream)
 }
 
-// freeNumber finds the next number that no pipe has: after 2^32 of them the
-// early ones come again.
-func (s *Store) freeNumber() int32 {
-	for {
-		s.pipeNumber++
-		if _, taken := s.pipes[s.pipeNumber]; !taken {
-			return s.pipeNumber
+func (s *Store) sinkLocked(name, stream string) *sink {
+	k := s.sinks[sinkKey{name, stream}]
+	if k == nil {
+		k = newSink(filepath.Join(s.dir, name), name, stream)
+		s.sinks[sinkKey{name, stream}] = k
+	}
+	k.forgotten = false
+	return k
+}
+
+// sinksOf are the sinks that a name has.
+func (s *Store) sinksOf(name string) []*sink {
+	s.sinksMu.Lock()
+	defer s.sinksMu.Unlock()
+	var found []*sink
+	for _, stream := range []string{outStream, errStream} {
+		if k := s.sinks[sinkKey{name, stream}]; k != nil {
+			found = append(found, k)
 		}
 	}
+	return found
 }
 
-// Drain moves what is in a child's pipes to its log file before it returns:
+// markCount counts the incarnations of a name.
+type markCount struct {
+	latest uint32
+	whole  bool // the files were asked too
+}
+
+// nextMark counts a new incarnation of a name.
+func (s *Store) nextMark(name string) uint32 {
+	s.sinksMu.Lock()
+	whole := s.marks[name].whole
+	s.sinksMu.Unlock()
+	last := uint32(0)
+	if !whole {
+		last = lastMark(filepath.Join(s.dir, name))
+	}
+	s.sinksMu.Lock()
+	defer s.sinksMu.Unlock()
+	next := max(s.marks[name].latest, last) + 1
+	s.marks[name] = markCount{latest: next, whole: true}
+	return next
+}
+
+// Drain moves what is in a child's pipes to its log files before it returns:
 // call it when the child's end is about to be told. It takes what was written
 // before the call and no more, so a process that got away and goes on writing
-// cannot hold it up; such a one is read on. When the log file cannot be written
+// cannot hold it up; such a one is read on. When a log file cannot be written
 // the bytes stay where they are.
 func (s *Store) Drain(name string) {
-	s.sinksMu.Lock()
-	k := s.sinks[name]
-	s.sinksMu.Unlock()
-	if k == nil {
-		return
+	for _, k := range s.sinksOf(name) {
+		s.drain(k)
 	}
+	s.followers.poke(name)
+}
+
+func (s *Store) drain(k *sink) {
 	buf := chunks.Get().(*chunk)
 	defer chunks.Put(buf)
 
@@ -173,7 +192,6 @@ func (s *Store) Drain(name string) {
 		s.dropPipe(p)
 	}
 	s.tell(k, trouble)
-	s.followers.poke(name)
 }
 
 // Forget drops what is remembered of a name whose process is no longer in the
@@ -181,63 +199,84 @@ func (s *Store) Drain(name string) {
 func (s *Store) Forget(name string) {
 	s.sinksMu.Lock()
 	defer s.sinksMu.Unlock()
-	if k := s.sinks[name]; k != nil {
-		k.forgotten = true
-		s.dropForgotten(k)
+	for _, stream := range []string{outStream, errStream} {
+		if k := s.sinks[sinkKey{name, stream}]; k != nil {
+			k.forgotten = true
+			s.dropForgotten(k)
+		}
 	}
 }
 
+// dropForgotten drops a sink that nothing comes to any more. The caller holds
+// sinksMu.
 func (s *Store) dropForgotten(k *sink) {
-	if k.forgotten && k.pipesOpen == 0 {
-		delete(s.sinks, k.name)
+	busy := s.agenda.has(k, punching) || s.agenda.has(k, retrying) || s.agenda.has(k, telling)
+	if !k.forgotten || k.pipesOpen > 0 || busy {
+		return
+	}
+	delete(s.sinks, sinkKey{k.name, k.stream})
+	s.agenda.forget(k)
+	if s.sinks[sinkKey{k.name, outStream}] == nil && s.sinks[sinkKey{k.name, errStream}] == nil {
+		delete(s.marks, k.name)
 	}
 }
 
-// dropPipe forgets a pipe whose read end is closed.
+// dropPipe forgets a pipe that has ended, and tells so.
 func (s *Store) dropPipe(p *pipe) {
 	s.sinksMu.Lock()
-	defer s.sinksMu.Unlock()
 	delete(s.pipes, p.number)
 	p.sink.pipesOpen--
 	s.dropForgotten(p.sink)
+	s.sinksMu.Unlock()
+	if s.opts.OnEnded != nil {
+		s.opts.OnEnded(p.Pipe)
+	}
 }
 
-// tell plans the next try of a sink that stalled and reports the change.
+// tell plans the next try of a sink that fails and reports the change.
 func (s *Store) tell(k *sink, t trouble) {
 	if t.retryAfter > 0 {
-		s.sinksMu.Lock()
-		at := time.Now().Add(t.retryAfter)
-		s.stalled[k] = at
-		s.wakeBy(at)
-		s.sinksMu.Unlock()
+		s.plan(k, retrying, time.Now().Add(t.retryAfter))
 	}
-	if report := s.onTrouble.Load(); t.changed && report != nil {
-		(*report)(k.name, t.err)
+	if t.healed {
+		s.hurry(retrying) // what helped this one may help others
 	}
-}
-
-// wakeBy makes the mover wake up at a time, or earlier. The caller holds sinksMu.
-func (s *Store) wakeBy(at time.Time) {
-	if s.wakeAt.IsZero() || at.Before(s.wakeAt) {
-		s.wakeAt = at
-		s.epoll.WakeAt(at)
+	if t.changed && s.opts.OnTrouble != nil {
+		s.opts.OnTrouble(k.name, t.err)
 	}
 }
 
-// Close moves what the pipes hold, closes them and ends the mover, the echo and
-// all followers. Processes that still hold a write end get SIGPIPE at their next
-// write. No other method may be called after it.
+// tellDropped reports what was thrown away of a sink's output.
+func (s *Store) tellDropped(k *sink) {
+	k.fileMu.Lock()
+	bytes := k.drop.takeUntold()
+	k.fileMu.Unlock()
+	if bytes > 0 && s.opts.OnDropped != nil {
+		s.opts.OnDropped(k.name, bytes)
+	}
+}
+
+// Close moves what the pipes hold and ends the mover, the echo and all
+// followers. It closes the store's own ends of the pipes and no others: what
+// somebody else has a reader of, or holds open for reading and writing as a
+// child does, goes on. No other method may be called after it.
 func (s *Store) Close() {
 	s.closeOnce.Do(func() {
 		s.epoll.Close()
 		<-s.moverDone
+		s.janitor.end()
 		s.sinksMu.Lock()
 		left := maps.Clone(s.sinks)
 		s.sinksMu.Unlock()
-		for name, k := range left {
-			s.Drain(name)
-			k.closeAll(s.epoll)
+		for _, k := range left {
+			s.drain(k)
+			s.tellDropped(k)
+			k.closeAll(s)
 		}
+		for key := range left {
+			s.followers.poke(key.name)
+		}
+		s.scratch.close()
 		s.followers.end()
 		s.echo.end()
 	})

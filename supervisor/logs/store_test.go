@@ -3,6 +3,7 @@ package logs_test
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice/configs"
 	"coppice/supervisor/logs"
 )
 
@@ -30,23 +32,33 @@ func open(t *testing.T, echo *logs.Echo) (*logs.Store, string) {
 
 func openIn(t *testing.T, dir string, echo *logs.Echo) (*logs.Store, string) {
 	t.Helper()
-	s, err := logs.Open(dir, echo)
+	return openWith(t, dir, logs.Options{Echo: echo}), dir
+}
+
+func openWith(t *testing.T, dir string, o logs.Options) *logs.Store {
+	t.Helper()
+	s, err := logs.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	return s, dir
+	return s
 }
 
 // pipe makes a pipe that the test writes to as a child would.
 func pipe(t *testing.T, s *logs.Store, name string) *os.File {
 	t.Helper()
-	w, err := s.Pipe(name)
+	return pipeAs(t, s, name, configs.DefaultLog())
+}
+
+func pipeAs(t *testing.T, s *logs.Store, name string, how configs.Log) *os.File {
+	t.Helper()
+	o, err := s.Begin(name, how)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.Close() })
-	return w
+	t.Cleanup(o.Close)
+	return o.Stdout
 }
 
 func write(t *testing.T, w *os.File, data string) {
@@ -56,14 +68,53 @@ func write(t *testing.T, w *os.File, data string) {
 	}
 }
 
-// captured is what is in a name's file.
+// captured is what is in a name's files.
 func captured(t *testing.T, dir, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, name, "current"))
+	return stream(t, dir, name, "log")
+}
+
+// stream is what is in the files of a stream, the oldest first.
+func stream(t *testing.T, dir, name, stream string) []byte {
+	t.Helper()
+	var all []byte
+	for _, file := range files(t, dir, name) {
+		base, packed := strings.CutSuffix(file, ".gz")
+		if !strings.HasSuffix(base, "."+stream) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name, file))
+		if err == nil && packed {
+			data, err = unzip(data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	return all
+}
+
+func unzip(data []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// files lists a name's folder.
+func files(t *testing.T, dir, name string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, name))
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	return data
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
 }
 
 // arrived waits until the mover has brought so many bytes to a name's file.
@@ -95,7 +146,8 @@ func TestMoverBringsBytesToTheFile(t *testing.T) {
 		t.Errorf("captured %q, want %q", got, want)
 	}
 	for path, mode := range map[string]os.FileMode{
-		"": 0o700 | os.ModeDir, "api": 0o700 | os.ModeDir, "api/current": 0o600, "api/current.times": 0o600,
+		"": 0o700 | os.ModeDir, "api": 0o700 | os.ModeDir, "api/000000001.log": 0o600, "api/000000001.log.times": 0o600,
+		"api/current": 0o777 | os.ModeSymlink,
 	} {
 		info, err := os.Lstat(filepath.Join(dir, path))
 		if err != nil || info.Mode() != mode {
@@ -200,11 +252,12 @@ func TestRaces(t *testing.T) {
 		work.Go(func() {
 			want := ""
 			for i := range 50 {
-				w, err := s.Pipe(name)
+				o, err := s.Begin(name, configs.DefaultLog())
 				if err != nil {
 					t.Error(err)
 					return
 				}
+				w := o.Stdout
 				for j := range 20 {
 					line := fmt.Sprintf("%s %d %d\n", name, i, j)
 					w.WriteString(line)
@@ -284,6 +337,9 @@ func TestMain(m *testing.M) {
 		count, _ := strconv.Atoi(os.Getenv("LOGS_TEST_COUNT"))
 		floodStdout(size, count)
 		return
+	case "mover":
+		beMover()
+		return
 	}
 	pipes, _ := strconv.Atoi(os.Getenv("LOGS_TEST_CHILD"))
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -301,11 +357,11 @@ func tenChildren(t *testing.T, s *logs.Store, pipes int) (speak func()) {
 		child := exec.Command("/proc/self/exe")
 		child.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", fmt.Sprint("LOGS_TEST_CHILD=", pipes/10))
 		for i := range pipes / 10 {
-			w, err := s.Pipe(fmt.Sprint("p", c*pipes/10+i))
+			o, err := s.Begin(fmt.Sprint("p", c*pipes/10+i), configs.DefaultLog())
 			if err != nil {
 				t.Fatal(err)
 			}
-			child.ExtraFiles = append(child.ExtraFiles, w)
+			child.ExtraFiles = append(child.ExtraFiles, o.Stdout)
 		}
 		stdin, err := child.StdinPipe()
 		if err != nil {
@@ -384,8 +440,8 @@ func TestTenThousandPipes(t *testing.T) {
 func TestIllegalNames(t *testing.T) {
 	s, _ := open(t, nil)
 	for _, name := range []string{"", ".", "..", "a/b", "../x", "-x", "a b", strings.Repeat("x", 65)} {
-		if w, err := s.Pipe(name); err == nil {
-			w.Close()
+		if o, err := s.Begin(name, configs.DefaultLog()); err == nil {
+			o.Close()
 			t.Errorf("a pipe for %q", name)
 		}
 	}
@@ -394,7 +450,7 @@ func TestIllegalNames(t *testing.T) {
 // The end of the store moves what the pipes hold.
 func TestCloseMovesWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
-	s, err := logs.Open(dir, nil)
+	s, err := logs.Open(dir, logs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

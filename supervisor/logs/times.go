@@ -64,7 +64,7 @@ func decode(b []byte) (record, bool) {
 // openTimes opens an index for appending whole records: the piece of one that a
 // full disk or a crash left at its end is cut off.
 func openTimes(path string) (int, error) {
-	fd, err := openAppend(path)
+	fd, err := openFile(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT)
 	if err != nil {
 		return -1, err
 	}
@@ -90,6 +90,21 @@ func resetTimes(path string, end int64) {
 		unix.Ftruncate(fd, 0)
 		unix.Close(fd)
 	}
+}
+
+// firstRecord reads the first record of an index; false: there is none that is
+// sound.
+func firstRecord(path string) (record, bool) {
+	file, _, err := openRegular(path)
+	if err != nil {
+		return record{}, false
+	}
+	defer file.Close()
+	var b [recordSize]byte
+	if _, err := file.ReadAt(b[:], 0); err != nil {
+		return record{}, false
+	}
+	return decode(b[:])
 }
 
 // lastRecord reads the last record of an index; false: there is none that is

@@ -2,9 +2,12 @@ package logs_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,10 +24,11 @@ type told struct {
 	err  error
 }
 
-func watchTrouble(s *logs.Store) <-chan told {
+// openWatched makes a store whose troubles are told.
+func openWatched(t *testing.T, dir string) (*logs.Store, <-chan told) {
+	t.Helper()
 	troubles := make(chan told, 100)
-	s.OnTrouble(func(name string, err error) { troubles <- told{name, err} })
-	return troubles
+	return openWith(t, dir, logs.Options{OnTrouble: func(name string, err error) { troubles <- told{name, err} }}), troubles
 }
 
 // A full disk: the bytes stay in the pipe, other children go on, and nothing is
@@ -39,8 +43,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(filler, make([]byte, 128<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, _ := openIn(t, dir, nil)
-	troubles := watchTrouble(s)
+	s, troubles := openWatched(t, dir)
 
 	w := pipe(t, s, "api")
 	want := strings.Repeat("a line of the child that fills the disk\n", 4500) // 180 kB
@@ -80,10 +83,10 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// What stands in the place of a log file is not written to, nor waited for.
+// What stands in the place of a log file is not written to, nor waited for: the
+// next number is taken.
 func TestNotALogFile(t *testing.T) {
 	s, dir := open(t, nil)
-	troubles := watchTrouble(s)
 	victim := filepath.Join(t.TempDir(), "victim")
 	if err := os.WriteFile(victim, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -96,23 +99,16 @@ func TestNotALogFile(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		current := filepath.Join(dir, name, "current")
-		if err := place(current); err != nil {
-			t.Fatal(err)
+		for _, file := range []string{"000000001.log", "000000002.log.times", "current"} {
+			if err := place(filepath.Join(dir, name, file)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		w := pipe(t, s, name)
 		write(t, w, "hello\n")
-		if got := <-troubles; got.name != name || got.err == nil {
-			t.Fatalf("%s: told %v", name, got)
-		}
-		if err := os.Remove(current); err != nil {
-			t.Fatal(err)
-		}
-		if got := <-troubles; got.name != name || got.err != nil {
-			t.Fatalf("%s: told %v", name, got)
-		}
-		if got := string(captured(t, dir, name)); got != "hello\n" {
-			t.Errorf("%s: captured %q", name, got)
+		s.Drain(name)
+		if got, err := os.ReadFile(filepath.Join(dir, name, "000000002.log")); string(got) != "hello\n" {
+			t.Errorf("%s: captured %q (%v)", name, got, err)
 		}
 	}
 	if data, _ := os.ReadFile(victim); len(data) > 0 {
@@ -120,18 +116,64 @@ func TestNotALogFile(t *testing.T) {
 	}
 }
 
-// A log file that is deleted, renamed or truncated, or whose whole folder is
-// deleted, begins anew. Drain closes the files, so the next bytes see it.
+// A folder that cannot be made stops nothing, and heals.
+func TestNotALogFolder(t *testing.T) {
+	dir := t.TempDir()
+	s, troubles := openWatched(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "api"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := pipe(t, s, "api")
+	write(t, w, "hello\n")
+	if got := <-troubles; got.name != "api" || got.err == nil {
+		t.Fatalf("told %v", got)
+	}
+	if err := os.Remove(filepath.Join(dir, "api")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-troubles; got.name != "api" || got.err != nil {
+		t.Fatalf("told %v", got)
+	}
+	arrived(t, s, "api", len("hello\n"))
+}
+
+// newest is what is in the file of a name with the highest number.
+func newest(t *testing.T, dir, name string) string {
+	t.Helper()
+	path := ""
+	for _, file := range files(t, dir, name) {
+		if strings.HasSuffix(file, ".log") {
+			path = filepath.Join(dir, name, file)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// After a log file is deleted or renamed, or its whole folder deleted, the next one
+// is begun; one that is truncated is written on. Drain closes the files, so the
+// next bytes see it.
 func TestFileIsTakenAway(t *testing.T) {
 	s, dir := open(t, nil)
 	w := pipe(t, s, "api")
 	current := filepath.Join(dir, "api", "current")
+	live := func() string {
+		path, err := filepath.EvalSymlinks(current)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
 	for what, do := range map[string]func() error{
-		"deleted":        func() error { return os.Remove(current) },
-		"renamed":        func() error { return os.Rename(current, current+".1") },
-		"truncated":      func() error { return os.Truncate(current, 0) },
-		"folder deleted": func() error { return os.RemoveAll(filepath.Join(dir, "api")) },
-		"all deleted":    func() error { return os.RemoveAll(dir) },
+		"deleted":         func() error { return os.Remove(live()) },
+		"renamed":         func() error { return os.Rename(live(), current+".old") },
+		"truncated":       func() error { return os.Truncate(current, 0) },
+		"folder deleted":  func() error { return os.RemoveAll(filepath.Join(dir, "api")) },
+		"all deleted":     func() error { return os.RemoveAll(dir) },
+		"pointer deleted": func() error { return errors.Join(os.Truncate(current, 0), os.Remove(current)) },
 	} {
 		write(t, w, "before, and rather long\n")
 		write(t, w, "before\n")
@@ -142,38 +184,47 @@ func TestFileIsTakenAway(t *testing.T) {
 		begun := time.Now()
 		write(t, w, "after\n")
 		s.Drain("api")
-		if got := string(captured(t, dir, "api")); got != "after\n" {
+		if got := newest(t, dir, "api"); got != "after\n" {
 			t.Errorf("%s: captured %q", what, got)
 		}
-		lines := read(t, dir, logs.Query{Last: -1})
-		if len(lines) != 1 || lines[0].Time.Before(begun) {
+		if got, err := os.ReadFile(current); string(got) != "after\n" {
+			t.Errorf("%s: current is %q (%v)", what, got, err)
+		}
+		lines := read(t, dir, logs.Query{Last: 1})
+		if len(lines) != 1 || lines[0].text != "after" || lines[0].Time.Before(begun) {
 			t.Errorf("%s: read %v", what, lines)
 		}
 	}
 }
 
-// A file that nobody may write (chattr +i).
+// A file that is truncated or deleted while it is open is noticed by the next
+// bytes that come later than a millisecond after others.
+func TestFileIsTakenAwayUnderAFlood(t *testing.T) {
+	s, dir := open(t, nil)
+	stop := flood(t, s, "flood")
+	defer stop()
+	arrived(t, s, "flood", 1<<20)
+	if err := os.Remove(filepath.Join(dir, "flood", "000000001.log")); err != nil {
+		t.Fatal(err)
+	}
+	for len(files(t, dir, "flood")) == 0 || !slices.Contains(files(t, dir, "flood"), "000000002.log") {
+		runtime.Gosched()
+	}
+}
+
+// A file that nobody may write (chattr +i) is followed by the next one.
 func TestImmutableFile(t *testing.T) {
 	s, dir := open(t, nil)
-	troubles := watchTrouble(s)
 	w := pipe(t, s, "api")
 	write(t, w, "before\n")
 	s.Drain("api")
-	current := filepath.Join(dir, "api", "current")
-	if out, err := exec.Command("chattr", "+i", current).CombinedOutput(); err != nil {
+	live := filepath.Join(dir, "api", "000000001.log")
+	if out, err := exec.Command("chattr", "+i", live).CombinedOutput(); err != nil {
 		t.Skipf("chattr does not work here: %v %s", err, out)
 	}
-	defer exec.Command("chattr", "-i", current).Run()
+	defer exec.Command("chattr", "-i", live).Run()
 	write(t, w, "after\n")
-	if got := <-troubles; got.err == nil {
-		t.Fatalf("told %v", got)
-	}
-	if err := exec.Command("chattr", "-i", current).Run(); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-troubles; got.err != nil {
-		t.Fatalf("told %v", got)
-	}
+	s.Drain("api")
 	if got := string(captured(t, dir, "api")); got != "before\nafter\n" {
 		t.Errorf("captured %q", got)
 	}

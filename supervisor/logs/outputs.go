@@ -1,0 +1,273 @@
+package logs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coppice/configs"
+)
+
+// Pipe identifies the pipe of one stream of one incarnation.
+type Pipe struct {
+	// Name is the process's, Stream "log" or, for the stderr of one whose log is
+	// split, "err": the ending of the files.
+	Name, Stream string
+	// Mark counts the incarnations of the name from 1.
+	Mark uint32
+	// Inode is the pipe's; no other one has it as long as anybody holds an end.
+	Inode uint64
+}
+
+// Reader is the read end of a pipe.
+type Reader struct {
+	Pipe
+	// FD is the store's. It stays open at least as long as somebody can write to
+	// the pipe: whoever wants to keep it longer takes a copy.
+	FD int
+}
+
+// Outputs are what a new incarnation writes to.
+type Outputs struct {
+	// Stdout and Stderr are given to the child and closed after the fork; they are
+	// the same file unless the log is split.
+	Stdout, Stderr *os.File
+	// Readers are the store's ends of the pipes, one or two; none in mode direct.
+	Readers []Reader
+}
+
+// Close closes the child's ends.
+func (o *Outputs) Close() {
+	o.Stdout.Close()
+	if o.Stderr != o.Stdout {
+		o.Stderr.Close()
+	}
+}
+
+// Begin makes the outputs of a new incarnation of a child. Bytes are captured
+// until the last process that can write to them is gone. The child gets its pipes
+// open for reading and writing: it is never without a reader, and so never killed
+// by SIGPIPE, whatever becomes of this process. In mode direct it gets its file.
+func (s *Store) Begin(name string, how configs.Log) (*Outputs, error) {
+	if !legalName(name) {
+		return nil, fmt.Errorf("cannot capture the output of %q: not a legal name", name)
+	}
+	mark := s.nextMark(name)
+	o := &Outputs{}
+	var err error
+	if o.Stdout, err = s.begin(o, Pipe{Name: name, Stream: outStream, Mark: mark}, how); err != nil {
+		return nil, err
+	}
+	o.Stderr = o.Stdout
+	if how.Split {
+		if o.Stderr, err = s.begin(o, Pipe{Name: name, Stream: errStream, Mark: mark}, how); err != nil {
+			o.Stdout.Close()
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// begin makes one output.
+func (s *Store) begin(o *Outputs, p Pipe, how configs.Log) (*os.File, error) {
+	if how.Direct {
+		return s.beginDirect(p, how)
+	}
+	fd, childs, err := makePipe(p.Name + "'s output")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a pipe for the output of %s: %w", p.Name, err)
+	}
+	p.Inode, _ = pipeInode(fd) // it is one
+	if err := s.adopt(p, how, fd); err != nil {
+		childs.Close()
+		return nil, err
+	}
+	o.Readers = append(o.Readers, Reader{p, fd})
+	return childs, nil
+}
+
+// makePipe makes a pipe: a read end that never blocks, and one for a child.
+func makePipe(name string) (fd int, childs *os.File, err error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return -1, nil, err
+	}
+	// The ends are two descriptions: the child's stays a blocking one.
+	if err := unix.SetNonblock(ends[0], true); err != nil {
+		unix.Close(ends[0])
+		unix.Close(ends[1])
+		return -1, nil, err
+	}
+	// Where there is no /proc the child has to make do with a write end.
+	both, err := unix.Open("/proc/self/fd/"+strconv.Itoa(ends[1]), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(ends[1])
+		ends[1] = both
+	}
+	return ends[0], os.NewFile(uintptr(ends[1]), name), nil
+}
+
+// pipeInode is the inode of the pipe that a descriptor leads to; false: it is not
+// a pipe.
+func pipeInode(fd int) (uint64, bool) {
+	var stat unix.Stat_t
+	err := unix.Fstat(fd, &stat)
+	return stat.Ino, err == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO
+}
+
+// Adopt goes on with the pipe of an incarnation that an earlier daemon has begun,
+// through a read end of it that somebody has kept. The file is the store's from
+// then on, also after an error. A pipe that the store has already is not read
+// twice.
+func (s *Store) Adopt(p Pipe, how configs.Log, reader *os.File) error {
+	defer reader.Close()
+	fd := -1
+	conn, err := reader.SyscallConn()
+	if err == nil {
+		controlErr := conn.Control(func(kept uintptr) { fd, err = unix.FcntlInt(kept, unix.F_DUPFD_CLOEXEC, 3) })
+		err = errors.Join(controlErr, err)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot go on with the output of %s: %w", p.Name, err)
+	}
+	return s.goOn(p, how, fd)
+}
+
+// Reopen goes on with the pipe of an incarnation of which no read end was kept:
+// it opens the one that the living process itself holds as its stdout or stderr
+// or, if that is another one by now, as any descriptor. An Inode of 0 fits any
+// pipe that is its stdout or stderr.
+func (s *Store) Reopen(p Pipe, how configs.Log, pid int) error {
+	path, err := findPipe(p, pid)
+	if err == nil {
+		var fd int
+		if fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
+			return s.goOn(p, how, fd)
+		}
+	}
+	return fmt.Errorf("cannot go on with the output of %s: %w", p.Name, err)
+}
+
+// findPipe finds a pipe among the descriptors of a process.
+func findPipe(p Pipe, pid int) (path string, err error) {
+	folder := "/proc/" + strconv.Itoa(pid) + "/fd/"
+	usual := folder + "1"
+	if p.Stream == errStream {
+		usual = folder + "2"
+	}
+	target, err := os.Readlink(usual)
+	if err != nil {
+		return "", err
+	}
+	wanted := "pipe:[" + strconv.FormatUint(p.Inode, 10) + "]"
+	if target == wanted || p.Inode == 0 && strings.HasPrefix(target, "pipe:[") {
+		return usual, nil
+	}
+	if p.Inode != 0 {
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			return "", err
+		}
+		for _, entry := range entries {
+			if target, _ := os.Readlink(folder + entry.Name()); target == wanted {
+				return folder + entry.Name(), nil
+			}
+		}
+	}
+	return "", fmt.Errorf("process %d does not hold its pipe any more", pid)
+}
+
+// goOn takes an earlier daemon's pipe into the mover's care, if it is the one.
+func (s *Store) goOn(p Pipe, how configs.Log, fd int) error {
+	inode, ok := pipeInode(fd)
+	err := unix.SetNonblock(fd, true)
+	switch {
+	case !legalName(p.Name) || p.Stream != outStream && p.Stream != errStream:
+		err = fmt.Errorf("%q is not a legal name", p.Name+"."+p.Stream)
+	case !ok || p.Inode != 0 && inode != p.Inode:
+		err = errors.New("it is another pipe")
+	}
+	if err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("cannot go on with the output of %s: %w", p.Name, err)
+	}
+	p.Inode = inode
+	s.sinksMu.Lock()
+	for _, other := range s.pipes {
+		if other.Pipe == p {
+			s.sinksMu.Unlock()
+			unix.Close(fd)
+			return nil
+		}
+	}
+	count := s.marks[p.Name]
+	count.latest = max(count.latest, p.Mark)
+	s.marks[p.Name] = count
+	s.sinksMu.Unlock()
+	return s.adopt(p, how, fd)
+}
+
+// adopt takes a pipe's read end into the mover's care; after an error it is
+// closed.
+func (s *Store) adopt(id Pipe, how configs.Log, fd int) error {
+	s.sinksMu.Lock()
+	k := s.sinkLocked(id.Name, id.Stream)
+	p := &pipe{Pipe: id, sink: k, fd: fd, number: s.freeNumber()}
+	s.pipes[p.number] = p
+	k.pipesOpen++
+	s.sinksMu.Unlock()
+
+	k.fileMu.Lock()
+	defer k.fileMu.Unlock()
+	k.keepAs(how)
+	if !k.failing || k.drop.on {
+		if err := s.epoll.Add(fd, p.number); err != nil {
+			s.sinksMu.Lock()
+			delete(s.pipes, p.number)
+			k.pipesOpen--
+			s.sinksMu.Unlock()
+			unix.Close(fd)
+			return fmt.Errorf("cannot wait for the output of %s: %w", id.Name, err)
+		}
+	}
+	k.pipes = append(k.pipes, p)
+	return nil
+}
+
+// freeNumber finds the next number that no pipe has: after 2^32 of them the
+// early ones come again.
+func (s *Store) freeNumber() int32 {
+	for {
+		s.pipeNumber++
+		if _, taken := s.pipes[s.pipeNumber]; !taken {
+			return s.pipeNumber
+		}
+	}
+}
+
+// EachReader calls f for the read end of every pipe, for one who is about to
+// execute another program that goes on with them. From then on the store leaves
+// all of them open.
+func (s *Store) EachReader(f func(p Pipe, fd int)) {
+	s.handed.Store(true)
+	s.sinksMu.Lock()
+	var pipes []*pipe
+	for _, p := range s.pipes {
+		pipes = append(pipes, p)
+	}
+	s.sinksMu.Unlock()
+	slices.SortFunc(pipes, func(a, b *pipe) int { return int(a.number) - int(b.number) })
+	for _, p := range pipes {
+		p.sink.fileMu.Lock()
+		fd := p.fd
+		p.sink.fileMu.Unlock()
+		if fd >= 0 {
+			f(p.Pipe, fd)
+		}
+	}
+}
