@@ -96,7 +96,7 @@ func TestReadIsTheNaiveReading(t *testing.T) {
 	for seed := range seeds {
 		random := rand.New(rand.NewPCG(seed, 7))
 		dir := t.TempDir()
-		scribes := scribble(t, random, dir)
+		scribes := scribble(t, random, dir, func(string) {})
 		want := merged(scribes)
 		all, behind := readAll(t, dir, Query{Last: -1})
 		same(t, "all", all, want)
