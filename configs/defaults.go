@@ -48,4 +48,6 @@ var (
 		{"never", tree.Never}, {"any_significant", tree.AnySignificant}, {"all_significant", tree.AllSignificant},
 	}
 	stopTargets = []choice[bool]{{"group", false}, {"main", true}}
+	logModes    = []choice[bool]{{"pipe", false}, {"direct", true}}
+	logFulls    = []choice[bool]{{"block", false}, {"drop", true}}
 )

@@ -31,9 +31,24 @@
 //	start_timeout = "60s"             # or "infinity", the default for ready = "exit"
 //	backoff       = { initial = "1s", max = "60s", factor = 2 }
 //	watch         = ["**/*.go"]       # a change of these files restarts it
+//	log           = { max_size = "16MiB", max_files = 8 } # how its output is kept
 //
 // A supervisor that is a child may say restart, shutdown (default "infinity")
 // and significant too. Durations are strings with a unit: "250ms", "5s", "1m30s".
+//
+// The keys of log, with their defaults; a table [log] at the top of the file sets
+// them for every process, and has one more, max_total:
+//
+//	mode      = "pipe"                # direct: the process writes its file itself
+//	split     = false                 # stderr has files of its own
+//	max_size  = "16MiB"               # the next file is begun then, at a line's end
+//	max_files = 8                     # of one output, the one that is written included
+//	max_age   = "168h"                # default: files are kept however old they are
+//	compress  = false                 # files that are not written any more
+//	full      = "block"               # drop: a full disk costs output, not time
+//	max_total = "1GiB"                # of all processes; default: no limit
+//
+// Sizes are strings with a unit: B, KB, MB, GB, TB or KiB, MiB, GiB, TiB.
 //
 // Relative paths are relative to the tree file's folder. ${NAME} and
 // ${NAME:-default} are replaced in dir, in env and in a list command, from

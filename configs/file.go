@@ -9,7 +9,7 @@ import (
 )
 
 // topKeys are the keys outside of tables.
-var topKeys = []string{"name", "supervisor", "process"}
+var topKeys = []string{"name", "log", "supervisor", "process"}
 
 // treeFile reads a TOML tree file.
 func (l *loading) treeFile() {
@@ -31,6 +31,7 @@ func (l *loading) treeFile() {
 			top.fault("name", nil, "the name %s is not allowed: expected %s", show(name), nameRule)
 		}
 	}
+	l.defaultLog, l.config.LogTotal = top.topLog()
 	if sub, ok := values["process"].(map[string]any); len(sub) == 0 && (ok || values["process"] == nil) {
 		top.faultAt(span{0, 0}, say("for example: [process.web] with command = [\"./web\"]"), "no process: expected at least one [process.NAME]")
 	}

@@ -33,6 +33,9 @@ type Config struct {
 	// Spec is the root of the tree: type Supervisor, ID "root". The Start of
 	// every process in it is a *Process.
 	Spec tree.ChildSpec
+	// LogTotal is how many bytes all output of all processes may take on disk; 0:
+	// no limit.
+	LogTotal int64
 	// Settings are what else there is to know of each process, by its name.
 	Settings map[string]Settings
 }
@@ -96,6 +99,8 @@ func Parse(path string, src []byte, environ []string) (*Config, error) {
 		main:      &source{file: path, text: strings.TrimPrefix(string(src), "\ufeff")},
 		inherited: inherit(environ),
 		envFiles:  map[string]envFileRead{},
+
+		defaultLog: DefaultLog(),
 	}
 	if l.text(len(src)) {
 		if base := filepath.Base(path); base == procfile || strings.HasPrefix(base, procfile+".") {
@@ -118,6 +123,8 @@ type loading struct {
 	inherited *environment
 	envFiles  map[string]envFileRead // by absolute path
 	spent     int                    // bytes that variables came to
+
+	defaultLog Log // how output is kept where a process says nothing
 }
 
 // text says whether the file is text that can be looked at further.

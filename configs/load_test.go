@@ -84,6 +84,7 @@ func TestWholeTree(t *testing.T) {
 		if p.Env == nil {
 			p.Env = inherited
 		}
+		p.Log = configs.DefaultLog()
 		if p.Ready.Kind == "" {
 			p.Ready.Kind = configs.ReadyExec
 		}
@@ -160,12 +161,16 @@ ready = "notify"
 start_timeout = "1m30s"
 backoff = { initial = "250ms", max = "5s", factor = 1.5 }
 watch = ["**/*.go", "../common/[a-z]*.{c,h}", "/etc/app.conf", "./x/../y"]
+log = { mode = "pipe", split = true, max_size = "1MiB", max_files = 3, max_age = "1h", compress = true, full = "drop" }
 `)
 	equal(t, "process", process, &configs.Process{
 		Program: "/srv/shop/bin/server", Argv: []string{"bin/server", "--port", "80", ""},
 		Dir:   "/srv/shop/work/home/u",
 		Env:   []string{"A=1", "EMPTY=", "HOME=/home/u", "PATH=/usr/bin:/bin"},
 		Ready: configs.Ready{Kind: configs.ReadyNotify},
+		Log: configs.Log{
+			Split: true, MaxSize: 1 << 20, MaxFiles: 3, MaxAge: 3600 * tree.Second, Compress: true, Drop: true,
+		},
 	})
 	equal(t, "settings", settings, configs.Settings{
 		StopSignal: "SIGINT", StopMain: true,

@@ -71,7 +71,7 @@ type Glob struct {
 // processKeys are the keys of a process, in the order in which people write them.
 var processKeys = []string{
 	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
-	"success", "ready", "start_timeout", "backoff", "watch",
+	"success", "ready", "start_timeout", "backoff", "watch", "log",
 }
 
 // process reads the table of one process.
@@ -106,7 +106,7 @@ func (l *loading) process(t table, name string) *member {
 
 // start reads what it takes to start the program.
 func (t table) start(env *environment, ready Ready) *Process {
-	p := &Process{Dir: t.dir(env), Ready: ready}
+	p := &Process{Dir: t.dir(env), Ready: ready, Log: t.log()}
 	p.Program, p.Argv = t.command(env)
 	p.Env = t.overlay(env)
 	return p

@@ -61,7 +61,7 @@ func (l *loading) procfileLine(line string, start int, env *environment) *member
 		StartTimeout: defaultStartTimeout, Success: defaultSuccess(),
 		Start: &Process{
 			Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", command},
-			Dir: l.config.Dir, Env: env.base, Ready: defaultReady,
+			Dir: l.config.Dir, Env: env.base, Ready: defaultReady, Log: l.defaultLog,
 		},
 	}
 	return m

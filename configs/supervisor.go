@@ -78,7 +78,7 @@ func notOfRoot() map[string]string {
 }
 
 func notOutside() map[string]string {
-	hints := misplaced("[process.NAME]", processKeys, nil)
+	hints := misplaced("[process.NAME]", processKeys, topKeys)
 	maps.Copy(hints, misplaced("[supervisor.NAME]", ownKeys, nil))
 	return hints
 }

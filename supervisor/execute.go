@@ -34,7 +34,7 @@ func (r *runtime) execute(a tree.Action) {
 // start gives a process its log pipe and hands it to the reaper.
 func (r *runtime) start(a tree.Start) {
 	p := a.Spec.Start.(*configs.Process)
-	output, err := r.store.Pipe(a.ID)
+	output, err := r.store.Begin(a.ID, p.Log)
 	if err != nil {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
 		return
@@ -50,7 +50,7 @@ func (r *runtime) start(a tree.Start) {
 		env = append(slices.Clip(env), "NOTIFY_SOCKET="+address)
 	}
 	argv := append([]string{p.Program}, p.Argv[1:]...)
-	r.reaper.Start(a.Ref, process.Command{Argv: argv, Env: env, Dir: p.Dir, Stdout: output, Stderr: output})
+	r.reaper.Start(a.Ref, process.Command{Argv: argv, Env: env, Dir: p.Dir, Stdout: output.Stdout, Stderr: output.Stderr})
 }
 
 // awaitReady begins to look for the readiness of a process that was executed.

@@ -198,6 +198,9 @@ func processDiff(old, new *configs.Process) []string {
 	if old.Ready != new.Ready {
 		what = append(what, "ready")
 	}
+	if old.Log != new.Log {
+		what = append(what, "log")
+	}
 	return what
 }
 

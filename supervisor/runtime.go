@@ -181,13 +181,16 @@ func (r *runtime) open() error {
 	if err = r.keepTree(r.config); err != nil {
 		return err
 	}
-	if r.store, err = logs.Open(r.opts.Folders.Logs, r.echo()); err != nil {
+	r.store, err = logs.Open(r.opts.Folders.Logs, logs.Options{
+		Echo: r.echo(), MaxTotal: r.config.LogTotal,
+		OnTrouble: func(name string, err error) {
+			r.log.Warn("cannot capture all output", zap.String("node", name), zap.Error(err))
+		},
+	})
+	if err != nil {
 		return err
 	}
 	r.closeStore = sync.OnceFunc(r.store.Close)
-	r.store.OnTrouble(func(name string, err error) {
-		r.log.Warn("cannot capture all output", zap.String("node", name), zap.Error(err))
-	})
 	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) })
 	ready := func(ref tree.Ref) { offer(r, r.ready, ref) }
 	r.tcp = probe.NewTCP(ready)
@@ -291,6 +294,9 @@ func checkTree(c *configs.Config) error {
 	for s := range c.Processes() {
 		children++
 		descriptors += logs.PerChild
+		if s.Start.(*configs.Process).Log.Split {
+			descriptors += logs.PerChild
+		}
 		if s.Start.(*configs.Process).Ready.Kind == configs.ReadyNotify {
 			descriptors++
 		}
