@@ -125,7 +125,8 @@ func (c *Client) Logs(ctx context.Context, q LogQuery, emit func(LogLine) error)
 			end.final = err != nil
 			return err
 		})
-		end.final = end.final || ctx.Err() != nil
+		// Who was shown something without positions cannot go on behind it.
+		end.final = end.final || ctx.Err() != nil || end.seen && !cursor.Began()
 		return end
 	}
 	return c.stream(ctx, q.Follow, try)
@@ -148,12 +149,9 @@ func (c *Client) stream(ctx context.Context, follow bool, try func() ending) err
 }
 
 func (c *Client) logs(ctx context.Context, q LogQuery, emit func(LogLine) error) error {
-	pairs := q.values()
-	if q.Last >= 0 {
-		pairs = append(pairs, "n", strconv.Itoa(q.Last))
-	}
+	pairs, body := q.fields()
 	set := flags{"follow": q.Follow, "raw": q.Raw, "stderr": q.Stderr, "positions": q.Positions}
-	resp, err := c.send(ctx, "GET", "/v1/logs"+set.query(pairs...), nil)
+	resp, err := c.send(ctx, "GET", "/v1/logs"+set.query(pairs...), body)
 	if err != nil {
 		return err
 	}

@@ -205,7 +205,10 @@ func (r *request) logQuery() (LogQuery, error) {
 	if err := params.flags(flags); err != nil {
 		return q, err
 	}
-	q.From = params.values["from"]
+	if err := decodeObject(r.body, map[string]any{"from": &q.From}); err != nil {
+		return q, err
+	}
+	q.From = append(q.From, params.values["from"]...)
 	if q.Since, err = params.moment("since"); err != nil {
 		return q, err
 	}
