@@ -66,6 +66,18 @@ func (c *Client) Down(ctx context.Context) error {
 	})
 }
 
+// Upgrade implements Backend.
+func (c *Client) Upgrade(ctx context.Context, req UpgradeRequest) error {
+	_, err := ask[Result](ctx, c, "POST", "/v1/upgrade", req)
+	return err
+}
+
+// Leave implements Backend.
+func (c *Client) Leave(ctx context.Context) error {
+	_, err := ask[Result](ctx, c, "POST", "/v1/leave", nil)
+	return err
+}
+
 // Started implements Backend.
 func (c *Client) Started(ctx context.Context) error {
 	return c.again(ctx, func() error {
