@@ -186,3 +186,9 @@ func (n *node) listed() []*node {
 	})
 	return list
 }
+
+// LastGeneration is the highest generation that was given out.
+func (t *Tree) LastGeneration() Generation { return t.gen }
+
+// Ending says that the tree was asked to stop.
+func (t *Tree) Ending() bool { return t.shutdown != nil }

@@ -58,8 +58,8 @@ func TestEveryFieldIsCarried(t *testing.T) {
 	}
 	checkTrip(t, Step{At: 1, Wall: wall, Reports: []tree.Report{filled[tree.Report]()}})
 
-	config := configs.Config{Name: "n", Path: "p", Dir: "d", Source: []byte("s"), Settings: filledSettings()}
-	if n := reflect.TypeFor[configs.Config]().NumField(); n != 6 {
+	config := configs.Config{Name: "n", Path: "p", Dir: "d", Source: []byte("s"), LogTotal: 7, Settings: filledSettings()}
+	if n := reflect.TypeFor[configs.Config]().NumField(); n != 7 {
 		t.Errorf("configs.Config has %d fields", n)
 	}
 	process := filled[configs.Process]()

@@ -9,11 +9,12 @@ import (
 
 // configForm is a Config as it is written.
 type configForm struct {
-	Name   string   `json:"name"`
-	Path   string   `json:"path"`
-	Dir    string   `json:"dir"`
-	Source *string  `json:"source,omitempty"`
-	Spec   specForm `json:"spec"`
+	Name     string   `json:"name"`
+	Path     string   `json:"path"`
+	Dir      string   `json:"dir"`
+	Source   *string  `json:"source,omitempty"`
+	Spec     specForm `json:"spec"`
+	LogTotal int64    `json:"log_total,omitempty"`
 	// Settings are places in the pool, by the name of the process.
 	Settings map[string]int `json:"settings,omitzero"`
 }
@@ -49,7 +50,7 @@ func (p *poolWriter) formConfig(c *configs.Config) (*configForm, error) {
 	if c == nil {
 		return nil, nil
 	}
-	form := &configForm{Name: formText(c.Name), Path: formText(c.Path), Dir: formText(c.Dir)}
+	form := &configForm{Name: formText(c.Name), Path: formText(c.Path), Dir: formText(c.Dir), LogTotal: c.LogTotal}
 	if c.Source != nil {
 		source := formText(string(c.Source))
 		form.Source = &source
@@ -73,7 +74,7 @@ func (p *poolReader) config(f *configForm) (*configs.Config, error) {
 	if f == nil {
 		return nil, nil
 	}
-	c := &configs.Config{}
+	c := &configs.Config{LogTotal: f.LogTotal}
 	var errs [4]error
 	c.Name, errs[0] = text(f.Name)
 	c.Path, errs[1] = text(f.Path)

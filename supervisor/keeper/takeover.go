@@ -34,8 +34,7 @@ const stateHead = "coppice keeper 1"
 //
 // It must be called by the goroutine that forks, so that no fork is under way, and
 // when nothing is left to be written down: of this daemon nothing remains but what
-// is passed here. The new keeper takes the tree as claimed, so a daemon that never
-// had the tree has to end instead. The exits file, if it is among held, is read anew.
+// is passed here. The exits file, if it is among held, is read anew.
 func TakeOver(held []Held, state TakeOverState) error {
 	runtime.LockOSThread() // for the signal mask
 	defer runtime.UnlockOSThread()

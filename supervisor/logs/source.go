@@ -151,7 +151,13 @@ func (c *source) missing() bool {
 		}
 		p.times.at(offset) // reads what is told of it
 		if r, bytes, records := p.times.dropped(offset); records > 0 {
-			c.noteDropped(p, r, bytes, records)
+			if place := p.base + r.offset; place != c.tells {
+				c.told, c.tells = 0, place
+			}
+			at := Position{Name: c.name, Stderr: c.stderr, Seq: p.seq, Offset: r.offset, Told: c.told}
+			c.note(Line{Time: r.when(), Incarnation: r.mark, Dropped: bytes}, at)
+			c.told += records
+			c.head.At.Told = c.told
 			return true
 		}
 		if len(c.parts) == 1 || c.parts[1].from > c.start {
@@ -162,22 +168,6 @@ func (c *source) missing() bool {
 			c.tells = -1 // what is told at the end of a file is not told at the beginning of the next
 		}
 	}
-}
-
-// noteDropped puts a note into head about bytes that were thrown away in a part.
-func (c *source) noteDropped(p *part, r record, bytes int64, records int) {
-	l := Line{Time: r.when(), Incarnation: r.mark, Dropped: bytes}
-	place := p.base + r.offset
-	if place != c.start { // the index is not in order
-		c.note(l, c.position(c.start, false))
-		return
-	}
-	if place != c.tells {
-		c.told, c.tells = 0, place
-	}
-	c.note(l, Position{Name: c.name, Stderr: c.stderr, Seq: p.seq, Offset: r.offset, Told: c.told})
-	c.told += records
-	c.head.At.Told = c.told
 }
 
 // note puts a note at a position into head.
@@ -216,10 +206,10 @@ func (c *source) piece() (n int, end ending, err error) {
 // something is missing or, unless the bytes are all that counts, another
 // incarnation begins; to if there is none.
 func (c *source) change(to int64) int64 {
-	mark := c.at(c.start).mark // 0: it is not known, or does not matter
 	if c.raw {
-		mark = 0
+		return to // bytes are shown as they are, and notes beside them
 	}
+	mark := c.at(c.start).mark // 0: it is not known
 	for i := range c.parts {
 		p := &c.parts[i]
 		if i+1 < len(c.parts) && c.parts[i+1].from <= c.start || p.from >= to {
@@ -250,7 +240,7 @@ func (c *source) changeIn(p *part, i int, mark uint32, to int64) int64 {
 		}
 		from = p.from - 1
 	}
-	if change := p.times.change(from-p.base, bound, !c.raw); change < bound {
+	if change := p.times.change(from-p.base, bound); change < bound {
 		return p.base + change
 	}
 	return to

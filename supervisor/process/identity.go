@@ -57,6 +57,19 @@ func identify(pid, pidfd int) (Identity, error) {
 	return id, nil
 }
 
+// Lives says whether the process is there and has not ended.
+func (id Identity) Lives() bool {
+	if id.PID <= 1 {
+		return false
+	}
+	now, err := Identify(id.PID)
+	if err != nil || !now.Same(id) {
+		return false
+	}
+	s, err := readStat(id.PID)
+	return err != nil || s.state != 'Z' && s.state != 'X' || s.threads > 1
+}
+
 // hasPidfs says whether the pidfds of this kernel have inodes that tell something.
 var hasPidfs = sync.OnceValue(func() bool {
 	pidfd, err := unix.PidfdOpen(unix.Getpid(), 0)

@@ -16,9 +16,9 @@ import (
 
 // UnitVariable is the variable in the environment of each child by which it can be
 // found, though nobody has written down that it was started.
-const UnitVariable = "COPPICE_UNIT"
+const UnitVariable = "SUPERVISED_BY"
 
-// Unit returns the variable of one incarnation, NAME=value: "COPPICE_UNIT=" and
+// Unit returns the variable of one incarnation, NAME=value: "SUPERVISED_BY=" and
 // then tree, name and generation with colons between them. The name has no colon.
 func Unit(tree, name string, g tree.Generation) string {
 	return fmt.Sprintf("%s=%s:%s:%d", UnitVariable, tree, name, g)

@@ -23,7 +23,7 @@ func TestFindUnits(t *testing.T) {
 		ref := tree.Ref{ID: name, Generation: g}
 		w.Start(ref, process.Command{
 			Argv: []string{"sh", "-c", script}, Stdout: write,
-			Env: append([]string{"XCOPPICE_UNIT=test:x:1", process.Unit(treeID, name, g)}, environment...),
+			Env: append([]string{"XSUPERVISED_BY=test:x:1", process.Unit(treeID, name, g)}, environment...),
 		})
 		pid := nextIs[process.Started](w).PID
 		for range 1 + strings.Count(script, "&") {
