@@ -366,12 +366,11 @@ func (b *bed) awaitLog(name, words string) {
 	}
 }
 
-// record is the event record as it lies in the state folder, which a daemon that
-// has ended leaves behind.
+// record is the event record, which a daemon that has ended leaves behind.
 func (b *bed) record() []ipc.Event {
 	b.t.Helper()
 	var all []ipc.Event
-	for line := range strings.Lines(b.read(".coppice/events")) {
+	for line := range strings.Lines(b.must("events", "--json")) {
 		var e ipc.Event
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			b.t.Fatalf("%v in %q", err, line)
