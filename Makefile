@@ -5,10 +5,12 @@ TOOL     = go tool -modfile=.ci/tools/go.mod
 TREE    ?= configs/examples/hello.toml
 SEEDS   ?= 100
 SEED    ?=
+CHAOS   ?= 60s
+KILLS   ?= 10
 
 export CGO_ENABLED = 0
 
-.PHONY: build run test race check otp fuzz fmt clean
+.PHONY: build run test race check otp chaos kills fuzz fmt clean
 
 build: ## one static binary: bin/coppice
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/coppice ./cmd/coppice
@@ -24,6 +26,12 @@ race: ## the same under the race detector (needs a C compiler)
 
 otp: ## SEEDS fresh scenarios on real Erlang/OTP and on the tree; SEED=n begins there
 	SEEDS=$(SEEDS) SEED=$(SEED) go test -count=1 -v -run '^TestOTP' ./integration
+
+chaos: ## does to a tree what can be done to it, for CHAOS (60s); SEED=n repeats its choices
+	CHAOS=$(CHAOS) SEED=$(SEED) go test -count=1 -v -timeout 0 -run '^TestChaos$$' ./integration
+
+kills: ## kills daemon, keeper and both KILLS times as often as the tests do, and at each named step
+	KILLS=$(KILLS) go test -count=1 -v -timeout 0 -run 'Killed|Exits|Damaged|CrashPoints' ./integration
 
 check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race detector
 	@test -z "$$($(TOOL) gofumpt -l . | tee /dev/stderr)" || { echo 'run `make fmt`'; exit 1; }
