@@ -15,7 +15,7 @@ import (
 // scribe writes the files of one output in the plainest way, and remembers what
 // it wrote.
 type scribe struct {
-	t *testing.T
+	t testing.TB
 	output
 	folder string
 	seq    uint64
@@ -34,7 +34,7 @@ type written struct {
 	seq     uint64
 }
 
-func newScribe(t *testing.T, dir, name string, stderr bool) *scribe {
+func newScribe(t testing.TB, dir, name string, stderr bool) *scribe {
 	s := &scribe{t: t, output: output{name, stderr}, folder: filepath.Join(dir, name), mark: 1}
 	s.must(os.MkdirAll(s.folder, 0o700))
 	s.rotate()
