@@ -137,6 +137,7 @@ func throughCrash(t *testing.T, program, point string) {
 	for _, name := range names {
 		b.must("start", name)
 	}
+	w.speak(t, names...)
 	b.must("down")
 	for _, name := range names {
 		if name == "a" && strings.HasPrefix(point, "migrate.") {

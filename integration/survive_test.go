@@ -43,6 +43,7 @@ func newGrove(t *testing.T, n int, pause, more string) *grove {
 	}
 	b.write("coppice.toml", tables.String())
 	b.up()
+	g.speak(t, g.names...)
 	g.remember()
 	return g
 }

@@ -139,11 +139,11 @@ func TestTerminalHangsUp(t *testing.T) {
 	term.keys("coppice up", "Enter")
 	b.awaitDaemon()
 	b.awaitState("root", "running")
-	daemon := b.tree().Daemon.PID
+	keeper := b.tree().Daemon.Keeper
 	if err := term.command("kill-server").Run(); err != nil {
 		t.Fatal(err)
 	}
-	awaitGone(t, daemon)
+	awaitGone(t, keeper)
 	same(t, "the order", story(b.record(), 0, "stopped"), "second stopped", "first stopped", "root stopped")
 }
 

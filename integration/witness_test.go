@@ -129,6 +129,17 @@ func (w *witnesses) counts(name string) (starts, lines uint64) {
 	return endian.LittleEndian.Uint64(content), endian.LittleEndian.Uint64(content[8:])
 }
 
+// speak waits until each of them has written something.
+func (w *witnesses) speak(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		until(t, name+" has spoken", func() bool {
+			_, lines := w.counts(name)
+			return lines > 0
+		})
+	}
+}
+
 // single fails if ever two witnesses of one name lived at the same time.
 func (w *witnesses) single(names ...string) {
 	w.t.Helper()

@@ -88,11 +88,7 @@ func (a *app) upgrade(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if u := after.Daemon.Upgrade; u == nil || u.Error != "" {
-		why := "nobody says why"
-		if u != nil {
-			why = u.Error
-		}
+	if why := after.Daemon.Upgrade.Error; why != "" {
 		return fmt.Errorf("cannot upgrade: %s; the old daemon is back, with pid %d", why, after.Daemon.PID)
 	}
 	return a.print(fmt.Sprintf("the daemon is %s now, version %s, pid %d; it has adopted %s\n",
@@ -152,7 +148,8 @@ func (a *app) awaitSuccessor(ctx context.Context, p place, pid int) (*ipc.Tree, 
 	defer cancel()
 	for {
 		t, err := p.client().Tree(ctx, false)
-		if err == nil && t.Daemon.PID != pid {
+		// The keeper tells the successor how it went a moment after it serves.
+		if err == nil && t.Daemon.PID != pid && t.Daemon.Upgrade != nil {
 			return t, nil
 		}
 		select {
