@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice/configs"
-	"coppice/supervisor/crash"
 )
 
 // lookAfter is how often a file that a child writes itself is looked at.
@@ -119,7 +118,6 @@ func (k *sink) punch(s *Store) (grown int64, written bool) {
 	grown = stat.Size - k.live.end
 	k.live.inode, k.live.end = stat.Ino, stat.Size
 	s.janitor.stored(max(grown, 0))
-	crash.Point("punch.begin")
 	if front := (stat.Size - k.kept()) / blockBytes * blockBytes; front > 0 {
 		// Where this is not possible the file is kept whole.
 		_ = unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, front)

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"coppice/supervisor/crash"
 )
 
 // tmpSuffix is that of files that are not complete.
@@ -87,12 +85,10 @@ func (k *sink) migrate() {
 	if k.stream == outStream {
 		os.Rename(filepath.Join(k.folder, oldTimesName), k.timesPath(g))
 	}
-	crash.Point("migrate.index")
 	if os.Rename(old, k.path(g)) == nil {
 		k.live.last = g.seq
 		k.live.segment = g
 	}
-	crash.Point("migrate.file")
 }
 
 // writtenBy says that somebody has a file open for writing: only then can it not

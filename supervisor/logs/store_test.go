@@ -78,11 +78,8 @@ func captured(t *testing.T, dir, name string) []byte {
 func stream(t *testing.T, dir, name, stream string) []byte {
 	t.Helper()
 	var all []byte
-	for _, file := range files(t, dir, name) {
-		base, packed := strings.CutSuffix(file, ".gz")
-		if !strings.HasSuffix(base, "."+stream) {
-			continue
-		}
+	for _, file := range logFiles(t, dir, name, stream) {
+		_, packed := strings.CutSuffix(file, ".gz")
 		data, err := os.ReadFile(filepath.Join(dir, name, file))
 		if err == nil && packed {
 			data, err = unzip(data)
