@@ -60,7 +60,7 @@ func (a *app) upTurn(ctx context.Context, p place) error {
 	case err == nil && t.Daemon.Unattended:
 		return a.relieve(ctx, p)
 	case err == nil:
-		return runsAlready(t.Daemon.PID)
+		return runsAlready(t.Daemon)
 	case !errors.Is(err, ipc.ErrNoDaemon):
 		return err
 	}
@@ -68,15 +68,26 @@ func (a *app) upTurn(ctx context.Context, p place) error {
 }
 
 // runsAlready refuses to run a tree twice.
-func runsAlready(pid int) error {
+func runsAlready(d ipc.Daemon) error {
+	kept := ""
+	if d.Keeper != 0 {
+		kept = fmt.Sprintf(", kept by pid %d", d.Keeper)
+	}
 	return &ipc.Error{Code: ipc.CodeRefused, Title: fmt.Sprintf(
-		"the tree runs already, its daemon is pid %d; use `coppice logs -f` to see its output", pid)}
+		"the tree runs already, its daemon is pid %d%s; use `coppice logs -f` to see its output", d.PID, kept)}
 }
 
 // ended makes an exit code of a daemon's end.
 func (a *app) ended(run daemonOptions, code int, err error) error {
 	if held, ok := errors.AsType[*ipc.HeldError](err); ok {
-		return cmp.Or(run.wrong, runsAlready(held.PID))
+		if run.wrong != nil {
+			return run.wrong
+		}
+		other := ipc.Daemon{PID: held.PID}
+		if t, err := a.askTree(context.Background(), run.place, false); err == nil {
+			other = t.Daemon
+		}
+		return runsAlready(other)
 	}
 	if err != nil && (code == exitDone || codeOf(err) == exitUsage) {
 		code = codeOf(err)
