@@ -10,7 +10,7 @@ KILLS   ?= 10
 
 export CGO_ENABLED = 0
 
-.PHONY: build run test race check otp chaos kills fuzz fmt clean
+.PHONY: build run test race check otp chaos kills bench fuzz fmt clean
 
 build: ## one static binary: bin/coppice
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/coppice ./cmd/coppice
@@ -40,10 +40,14 @@ check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race de
 	@test -z "$$($(TOOL) deadcode -test ./... | tee /dev/stderr)"
 	$(MAKE) race
 
+bench: ## measures, and asserts nothing: kills, memory, start to exit, journal, logs, tree file
+	go test -run '^$$' -bench Keeping -benchtime 20x ./integration
+	go test -run '^$$' -bench . ./configs ./supervisor/...
+
 fuzz: ## ten seconds for each fuzz target
 	@for t in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed 's/func //' | sort -u); do \
 	  dir=$$(grep -rlE "^func $$t\(" --include='*_test.go' . | head -n 1 | xargs dirname); \
-	  echo "$$dir $$t"; go test -run '^$$' -fuzz "^$$t\$$" -fuzztime 10s $$dir || exit 1; done
+	  echo "$$dir $$t"; go test -run '^$$' -fuzz "^$$t\$$" -fuzztime 10s -fuzzminimizetime 10x $$dir || exit 1; done
 
 fmt:
 	$(TOOL) gofumpt -w .

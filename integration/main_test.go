@@ -56,14 +56,14 @@ const patience = 30 * time.Second
 // bed is one tree in a folder of its own. Whatever still runs at the end of the
 // test is ended with it.
 type bed struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	program string   // another build of the program; "": the one under test
 	env     []string // what its commands have in their environment, beside the usual
 }
 
 // newBed makes a folder with a tree file.
-func newBed(t *testing.T, tree string) *bed {
+func newBed(t testing.TB, tree string) *bed {
 	t.Helper()
 	b := &bed{t: t, dir: t.TempDir()}
 	b.write("coppice.toml", tree)

@@ -13,7 +13,7 @@ import (
 
 // terminal is a real terminal: a tmux of its own.
 type terminal struct {
-	t      *testing.T
+	t      testing.TB
 	socket string
 }
 

@@ -50,10 +50,10 @@ func processes() []int {
 }
 
 // onlyZombies says whether all who are left in the group of an adopted child are
-// zombies: somebody else should reap them and does not. As this needs a walk over
-// the processes it is asked only when the group has been draining for a while.
+// zombies: somebody else should reap them and does not, or takes its time. As this
+// needs a walk over the processes it is not asked at the first look.
 func (r *Reaper) onlyZombies(c *child) bool {
-	if c.adopted == nil || c.pause < lookMax || !c.group.led() {
+	if c.adopted == nil || c.pause == lookMin || !c.group.led() {
 		return false
 	}
 	for _, m := range r.members(c.group.number) {
