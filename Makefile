@@ -5,10 +5,12 @@ TOOL     = go tool -modfile=.ci/tools/go.mod
 TREE    ?= configs/examples/hello.toml
 SEEDS   ?= 100
 SEED    ?=
+CHAOS   ?= 60s
+KILLS   ?= 10
 
 export CGO_ENABLED = 0
 
-.PHONY: build run test race check otp fuzz fmt clean
+.PHONY: build run test race check otp chaos kills bench fuzz fmt clean
 
 build: ## one static binary: bin/coppice
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/coppice ./cmd/coppice
@@ -25,6 +27,12 @@ race: ## the same under the race detector (needs a C compiler)
 otp: ## SEEDS fresh scenarios on real Erlang/OTP and on the tree; SEED=n begins there
 	SEEDS=$(SEEDS) SEED=$(SEED) go test -count=1 -v -run '^TestOTP' ./integration
 
+chaos: ## does to a tree what can be done to it, for CHAOS (60s); SEED=n repeats its choices
+	CHAOS=$(CHAOS) SEED=$(SEED) go test -count=1 -v -timeout 0 -run '^TestChaos$$' ./integration
+
+kills: ## kills daemon, keeper and both KILLS times as often as the tests do, and at each named step
+	KILLS=$(KILLS) go test -count=1 -v -timeout 0 -run 'Killed|Exits|Damaged|CrashPoints' ./integration
+
 check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race detector
 	@test -z "$$($(TOOL) gofumpt -l . | tee /dev/stderr)" || { echo 'run `make fmt`'; exit 1; }
 	go vet ./...
@@ -32,10 +40,14 @@ check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race de
 	@test -z "$$($(TOOL) deadcode -test ./... | tee /dev/stderr)"
 	$(MAKE) race
 
+bench: ## measures, and asserts nothing: kills, memory, start to exit, journal, logs, tree file
+	go test -run '^$$' -bench Keeping -benchtime 20x ./integration
+	go test -run '^$$' -bench . ./configs ./supervisor/...
+
 fuzz: ## ten seconds for each fuzz target
 	@for t in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed 's/func //' | sort -u); do \
 	  dir=$$(grep -rlE "^func $$t\(" --include='*_test.go' . | head -n 1 | xargs dirname); \
-	  echo "$$dir $$t"; go test -run '^$$' -fuzz "^$$t\$$" -fuzztime 10s $$dir || exit 1; done
+	  echo "$$dir $$t"; go test -run '^$$' -fuzz "^$$t\$$" -fuzztime 10s -fuzzminimizetime 10x $$dir || exit 1; done
 
 fmt:
 	$(TOOL) gofumpt -w .

@@ -34,7 +34,7 @@ func (e *environment) lookup(name string) (string, bool) {
 // withheld says whether a variable of the caller is its own affair: it speaks to
 // a supervisor above, and a child that inherits it would speak in our name.
 func withheld(name string) bool {
-	return name == "NOTIFY_SOCKET" || strings.HasPrefix(name, "LISTEN_") ||
+	return name == "NOTIFY_SOCKET" || name == "SUPERVISED_BY" || strings.HasPrefix(name, "LISTEN_") ||
 		strings.HasPrefix(name, "WATCHDOG_") || strings.HasPrefix(name, "COPPICE_")
 }
 

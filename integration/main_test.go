@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if what := os.Getenv(witnessVariable); what != "" {
+		beWitness(what)
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "coppice-test")
 		if err != nil {
@@ -52,12 +56,14 @@ const patience = 30 * time.Second
 // bed is one tree in a folder of its own. Whatever still runs at the end of the
 // test is ended with it.
 type bed struct {
-	t   *testing.T
-	dir string
+	t       testing.TB
+	dir     string
+	program string   // another build of the program; "": the one under test
+	env     []string // what its commands have in their environment, beside the usual
 }
 
 // newBed makes a folder with a tree file.
-func newBed(t *testing.T, tree string) *bed {
+func newBed(t testing.TB, tree string) *bed {
 	t.Helper()
 	b := &bed{t: t, dir: t.TempDir()}
 	b.write("coppice.toml", tree)
@@ -103,9 +109,9 @@ func (b *bed) client() *ipc.Client { return &ipc.Client{Dir: b.path(".coppice")}
 func (b *bed) command(args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	b.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, cmp.Or(b.program, binary), args...)
 	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "NO_COLOR=1", "COPPICE_SOCKET=", "COPPICE_STATE=")
+	cmd.Env = append(append(os.Environ(), "NO_COLOR=1", "COPPICE_SOCKET=", "COPPICE_STATE="), b.env...)
 	return cmd
 }
 

@@ -84,7 +84,7 @@ func isAlive(pid int) bool { return !slices.Contains([]string{"", "Z", "X"}, pro
 
 // until looks again and again until cond holds. It is for what no event tells:
 // files that children write, processes that nobody supervises.
-func until(t *testing.T, what string, cond func() bool) {
+func until(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for !cond() {
@@ -117,7 +117,7 @@ func (b *bed) filePID(name string) int {
 }
 
 // awaitGone waits for the end of a process that is nobody's business here.
-func awaitGone(t *testing.T, pid int) {
+func awaitGone(t testing.TB, pid int) {
 	t.Helper()
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == nil {
@@ -181,7 +181,7 @@ func flat(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // running is a command that was started and not waited for.
 type running struct {
-	t        *testing.T
+	t        testing.TB
 	cmd      *exec.Cmd
 	mu       sync.Mutex
 	out, err bytes.Buffer
@@ -197,7 +197,7 @@ func (b *bed) begin(args ...string) *running {
 
 // start starts a command, in a group of its own as a shell does, so that a
 // signal for it reaches nobody else.
-func start(t *testing.T, cmd *exec.Cmd) *running {
+func start(t testing.TB, cmd *exec.Cmd) *running {
 	t.Helper()
 	r := &running{t: t, cmd: cmd, done: make(chan struct{}), lines: make(chan string, 1<<16)}
 	if cmd.SysProcAttr == nil {
@@ -366,12 +366,11 @@ func (b *bed) awaitLog(name, words string) {
 	}
 }
 
-// record is the event record as it lies in the state folder, which a daemon that
-// has ended leaves behind.
+// record is the event record, which a daemon that has ended leaves behind.
 func (b *bed) record() []ipc.Event {
 	b.t.Helper()
 	var all []ipc.Event
-	for line := range strings.Lines(b.read(".coppice/events")) {
+	for line := range strings.Lines(b.must("events", "--json")) {
 		var e ipc.Event
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			b.t.Fatalf("%v in %q", err, line)
@@ -412,7 +411,7 @@ func same(t *testing.T, what string, got []string, want ...string) {
 }
 
 // needs skips a test where a program is missing.
-func needs(t *testing.T, programs ...string) {
+func needs(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {

@@ -59,7 +59,7 @@ func TestRandomKills(t *testing.T) {
 	checkCounts(t, last, seq, c.events)
 	if t.Failed() {
 		file := filepath.Join(os.TempDir(), fmt.Sprintf("coppice-random-%d.events", c.seed))
-		write(t, file, c.read(".coppice/events"))
+		write(t, file, c.must("events", "--json"))
 		t.Logf("the end of the record is %s; the same chances again: SEED=%d", file, c.seed)
 	}
 }

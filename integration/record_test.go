@@ -107,7 +107,7 @@ func playForReal(t *testing.T, text, trace string) {
 		got.events = s.told(len(want.events), want.state == "dead")
 		got.state = s.state(want.state == "dead")
 		if g, w := got.String(), want.String(); g != w {
-			t.Fatalf("OTP (-) and the event record (+) differ:\n%s\nthe record:\n%s", lineDiff(w, g), s.read(".coppice/events"))
+			t.Fatalf("OTP (-) and the event record (+) differ:\n%s\nthe record:\n%s", lineDiff(w, g), s.must("events"))
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // terminal is a real terminal: a tmux of its own.
 type terminal struct {
-	t      *testing.T
+	t      testing.TB
 	socket string
 }
 
@@ -139,11 +139,11 @@ func TestTerminalHangsUp(t *testing.T) {
 	term.keys("coppice up", "Enter")
 	b.awaitDaemon()
 	b.awaitState("root", "running")
-	daemon := b.tree().Daemon.PID
+	keeper := b.tree().Daemon.Keeper
 	if err := term.command("kill-server").Run(); err != nil {
 		t.Fatal(err)
 	}
-	awaitGone(t, daemon)
+	awaitGone(t, keeper)
 	same(t, "the order", story(b.record(), 0, "stopped"), "second stopped", "first stopped", "root stopped")
 }
 
@@ -198,12 +198,12 @@ func TestTerminalSuspend(t *testing.T) {
 	term.keys("set -m; coppice up; echo code=$?", "Enter")
 	b.awaitDaemon()
 	b.awaitState("root", "running")
-	daemon := b.tree().Daemon.PID
+	keeper := b.tree().Daemon.Keeper
 	term.keys("C-z")
-	until(t, "it is suspended", func() bool { return procState(daemon) == "T" })
-	if err := syscall.Kill(daemon, syscall.SIGCONT); err != nil {
+	until(t, "it is suspended", func() bool { return procState(keeper) == "T" })
+	b.exits(0, "status", "first", "second") // the tree goes on
+	if err := syscall.Kill(keeper, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	b.exits(0, "status", "first", "second")
 	b.must("down")
 }

@@ -20,8 +20,8 @@ var mayImport = map[string][]string{
 	"tree/treetest":      {"tree"},
 	"configs":            {"tree"},
 	"ipc":                {"tree"},
-	"supervisor/process": {"tree", "configs", "supervisor/crash"},
-	"supervisor/keeper":  {"supervisor/crash"},
+	"supervisor/process": {"tree", "configs", "supervisor/poller", "supervisor/crash"},
+	"supervisor/keeper":  {"supervisor/crash", "supervisor/poller"},
 	"supervisor/journal": {"tree", "configs", "supervisor/crash"},
 	"supervisor/logs":    {"tree", "configs", "supervisor/poller", "supervisor/crash"},
 	"supervisor/probe":   {"tree", "configs", "supervisor/poller"},
@@ -62,12 +62,14 @@ var coreImports = []string{"cmp", "container/heap", "errors", "fmt", "maps", "ma
 // goStatements are the goroutines that the product starts, counted. Another one
 // belongs into the table in supervisor/doc.go first.
 var goStatements = map[string]int{
-	"supervisor":       3, // reaper, server, a reload that nobody waits for
-	"supervisor/logs":  2, // mover, echo
-	"supervisor/probe": 3, // one that plans, a few that try ports, one that hears notifications
-	"supervisor/watch": 1, // watcher
-	"ipc":              1, // a bind in a folder of its own thread, where there is no /proc
-	"cmd/coppice":      2, // what a command says while it waits, and the events of wait
+	"supervisor":         6, // reaper (of a fresh tree, of one that is gone on with), server, link, signals, a reload that nobody waits for
+	"supervisor/process": 1, // who waits for the ends of adopted processes
+	"supervisor/keeper":  3, // the loop, who waits for descriptors, who sends what a full socket did not take
+	"supervisor/logs":    3, // mover, compressor, echo
+	"supervisor/probe":   3, // one that plans, a few that try ports, one that hears notifications
+	"supervisor/watch":   1, // watcher
+	"ipc":                1, // a bind in a folder of its own thread, where there is no /proc
+	"cmd/coppice":        2, // what a command says while it waits, and the events of wait
 }
 
 // functionLinesMax is the length of the longest function: it fits a screen.

@@ -32,6 +32,12 @@ type Backend interface {
 	Logs(ctx context.Context, q LogQuery, emit func(LogLine) error) error
 	// Started returns when the tree's start is complete, or why it failed.
 	Started(ctx context.Context) error
+	// Upgrade lets another program be the next daemon. It returns once the
+	// present one is about to go; Daemon.Upgrade of its successor tells the rest.
+	Upgrade(ctx context.Context, req UpgradeRequest) error
+	// Leave ends daemon and keeper and touches nothing else: whoever calls it
+	// takes the tree over. Refused unless the tree is Unattended.
+	Leave(ctx context.Context) error
 }
 
 // Tree is the answer of GET /v1/tree.
@@ -53,6 +59,24 @@ type Daemon struct {
 	Digest string `json:"digest"`
 	// Stopping says that the tree is being stopped.
 	Stopping bool `json:"stopping,omitempty"`
+	// Unattended says that who waited for the keeper waits no more: it was killed,
+	// and the tree is kept by another process. Whoever wants to wait for the tree
+	// may take it over.
+	Unattended bool `json:"unattended,omitempty"`
+	// Upgrade is how the last upgrade went, until the next daemon.
+	Upgrade *UpgradeResult `json:"upgrade,omitempty"`
+}
+
+// UpgradeRequest is the body of POST /v1/upgrade.
+type UpgradeRequest struct {
+	// Binary is the absolute path of the program that is to be the next daemon.
+	Binary string `json:"binary"`
+}
+
+// UpgradeResult tells how an upgrade went.
+type UpgradeResult struct {
+	// Error says why the old program runs on; empty: the new one runs.
+	Error string `json:"error,omitempty"`
 }
 
 // Digest is how Daemon tells a tree file's content.
@@ -68,6 +92,8 @@ type Node struct {
 	State string `json:"state"` // tree.State
 	// Held says that an operator stopped it: the next sweep over it starts it.
 	Held bool `json:"held,omitempty"`
+	// Adopted says that its process was started by an earlier daemon.
+	Adopted bool `json:"adopted,omitempty"`
 
 	// Of a supervisor.
 	Strategy     string `json:"strategy,omitempty"`
@@ -126,6 +152,10 @@ type Event struct {
 	Cause string `json:"cause,omitempty"`
 	// Delay is the length of a backoff.
 	Delay string `json:"delay,omitempty"`
+	// Lost says that it has ended and nobody saw how.
+	Lost bool `json:"lost,omitempty"`
+	// Bytes is how much output was thrown away, of log_dropped.
+	Bytes int64 `json:"bytes,omitempty"`
 	// Intensity and Period are the limit that was exceeded.
 	Intensity *int   `json:"intensity,omitempty"`
 	Period    string `json:"period,omitempty"`

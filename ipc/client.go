@@ -66,6 +66,18 @@ func (c *Client) Down(ctx context.Context) error {
 	})
 }
 
+// Upgrade implements Backend.
+func (c *Client) Upgrade(ctx context.Context, req UpgradeRequest) error {
+	_, err := ask[Result](ctx, c, "POST", "/v1/upgrade", req)
+	return err
+}
+
+// Leave implements Backend.
+func (c *Client) Leave(ctx context.Context) error {
+	_, err := ask[Result](ctx, c, "POST", "/v1/leave", nil)
+	return err
+}
+
 // Started implements Backend.
 func (c *Client) Started(ctx context.Context) error {
 	return c.again(ctx, func() error {
@@ -125,7 +137,8 @@ func (c *Client) Logs(ctx context.Context, q LogQuery, emit func(LogLine) error)
 			end.final = err != nil
 			return err
 		})
-		end.final = end.final || ctx.Err() != nil
+		// Who was shown something without positions cannot go on behind it.
+		end.final = end.final || ctx.Err() != nil || end.seen && !cursor.Began()
 		return end
 	}
 	return c.stream(ctx, q.Follow, try)
@@ -148,12 +161,9 @@ func (c *Client) stream(ctx context.Context, follow bool, try func() ending) err
 }
 
 func (c *Client) logs(ctx context.Context, q LogQuery, emit func(LogLine) error) error {
-	pairs := q.values()
-	if q.Last >= 0 {
-		pairs = append(pairs, "n", strconv.Itoa(q.Last))
-	}
+	pairs, body := q.fields()
 	set := flags{"follow": q.Follow, "raw": q.Raw, "stderr": q.Stderr, "positions": q.Positions}
-	resp, err := c.send(ctx, "GET", "/v1/logs"+set.query(pairs...), nil)
+	resp, err := c.send(ctx, "GET", "/v1/logs"+set.query(pairs...), body)
 	if err != nil {
 		return err
 	}

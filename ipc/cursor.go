@@ -3,6 +3,7 @@ package ipc
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -32,6 +33,9 @@ func (c *Cursor) Note(l LogLine) (shown bool) {
 	return !l.Time.IsZero()
 }
 
+// Began says that Resume can go on: it is known where each output began.
+func (c *Cursor) Began() bool { return c.began }
+
 // Resume is the query for what is left of q.
 func (c *Cursor) Resume(q LogQuery) LogQuery {
 	q.Positions = true
@@ -44,17 +48,27 @@ func (c *Cursor) Resume(q LogQuery) LogQuery {
 	return q
 }
 
-// values writes the query as the parameters of a request.
-func (q LogQuery) values() []string {
-	var pairs []string
+// fromParameters is how many positions go into the parameters of a request; more
+// would not fit into its header and are its body.
+const fromParameters = 100
+
+// fields writes the query as the parameters of a request, and its body.
+func (q LogQuery) fields() (pairs []string, body any) {
 	for _, name := range q.Names {
 		pairs = append(pairs, "name", name)
+	}
+	if len(q.From) > fromParameters {
+		body = map[string]any{"from": q.From}
+		q.From = nil
 	}
 	for _, position := range q.From {
 		pairs = append(pairs, "from", position)
 	}
+	if q.Last >= 0 {
+		pairs = append(pairs, "n", strconv.Itoa(q.Last))
+	}
 	if !q.Since.IsZero() {
 		pairs = append(pairs, "since", q.Since.Format(time.RFC3339Nano))
 	}
-	return pairs
+	return pairs, body
 }

@@ -34,8 +34,9 @@
 // answer. n counts lines, all of them by default, n=0 none; since and n go
 // with follow. stderr=1 beside raw=1 selects the second file of a process whose
 // log is split. positions=1 adds to each line of a log its position, behind which
-// from=POSITION, once for each output, goes on; beside raw=1 the answer is then
-// NDJSON with the bytes in base64.
+// from=POSITION, once for each output, goes on (many of them are a body,
+// {"from":["POSITION"]}); beside raw=1 the answer is then NDJSON with the bytes in
+// base64.
 //
 // # What is answered
 //

@@ -146,3 +146,7 @@ func browser(t testing.TB, c *ipc.Client) *http.Client {
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
+
+func (f *fake) Upgrade(_ context.Context, req ipc.UpgradeRequest) error { return f.note(req) }
+
+func (f *fake) Leave(context.Context) error { return f.note("leave") }

@@ -39,6 +39,11 @@ func claim(f *folder, lock *os.File) error {
 	if err != nil {
 		return fmt.Errorf("cannot lock %s: %w", f.path, err)
 	}
+	return sign(f, lock)
+}
+
+// sign writes this process's pid into a lock that is held.
+func sign(f *folder, lock *os.File) error {
 	if err := lock.Truncate(0); err != nil {
 		return fmt.Errorf("cannot write the lock in %s: %w", f.path, err)
 	}

@@ -26,6 +26,8 @@ var routes = []route{
 	{"POST", "/v1/nodes/{name}/{verb}", (*Server).postNode},
 	{"POST", "/v1/reload", (*Server).postReload},
 	{"POST", "/v1/down", (*Server).postDown},
+	{"POST", "/v1/upgrade", (*Server).postUpgrade},
+	{"POST", "/v1/leave", (*Server).postLeave},
 }
 
 // request is a request, and the way to answer it.
@@ -81,6 +83,33 @@ func (s *Server) postDown(r *request) error {
 		return err
 	}
 	return s.json(r, http.StatusOK, Result{Message: "the tree is down"})
+}
+
+func (s *Server) postUpgrade(r *request) error {
+	var req UpgradeRequest
+	if err := r.params(nil); err != nil {
+		return err
+	}
+	if err := decodeObject(r.body, map[string]any{"binary": &req.Binary}); err != nil {
+		return err
+	}
+	if err := s.backend.Upgrade(r.Context(), req); err != nil {
+		return err
+	}
+	return s.json(r, http.StatusAccepted, Result{Message: "the daemon makes way"})
+}
+
+func (s *Server) postLeave(r *request) error {
+	if err := r.params(nil); err != nil {
+		return err
+	}
+	if err := decodeObject(r.body, nil); err != nil {
+		return err
+	}
+	if err := s.backend.Leave(r.Context()); err != nil {
+		return err
+	}
+	return s.json(r, http.StatusAccepted, Result{Message: "the tree is left alone"})
 }
 
 func (s *Server) postReload(r *request) error {
@@ -205,7 +234,10 @@ func (r *request) logQuery() (LogQuery, error) {
 	if err := params.flags(flags); err != nil {
 		return q, err
 	}
-	q.From = params.values["from"]
+	if err := decodeObject(r.body, map[string]any{"from": &q.From}); err != nil {
+		return q, err
+	}
+	q.From = append(q.From, params.values["from"]...)
 	if q.Since, err = params.moment("since"); err != nil {
 		return q, err
 	}

@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// headerBytesMax is the size of the largest request header: there is room in it
-// for the positions in the logs of ten thousand processes.
-const headerBytesMax = 768 << 10
+// headerBytesMax is the size of the largest request header.
+const headerBytesMax = 64 << 10
 
 // ServerOptions are what a Server may be told. The zero value works.
 type ServerOptions struct {

@@ -44,6 +44,42 @@ func Listen(stateDir string) (*Listener, error) {
 	return &Listener{UnixListener: l, folder: f, lock: lock}, nil
 }
 
+// Inherit goes on with the lock and the socket of a daemon that has died, from
+// whoever kept them. A socket whose name is gone from the folder, or is another
+// one's by now, is made anew. Both files are the listener's from now on.
+func Inherit(stateDir string, lock, socket *os.File) (*Listener, error) {
+	f, err := openFolder(filepath.Clean(stateDir))
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the state folder %s: %w", stateDir, err)
+	}
+	// A full disk must not end what is kept: an old pid in the lock misleads
+	// nobody but who is refused by it.
+	_ = sign(f, lock)
+	defer socket.Close() // the listener has a copy of its own
+	if f.hasSocket() {
+		if l, err := net.FileListener(socket); err == nil {
+			return &Listener{UnixListener: l.(*net.UnixListener), folder: f, lock: lock}, nil
+		}
+	}
+	l, err := bind(f)
+	if err != nil {
+		err = fmt.Errorf("cannot listen at %s: %w", filepath.Join(f.path, SocketName), err)
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Listener{UnixListener: l, folder: f, lock: lock}, nil
+}
+
+// hasSocket says whether the socket's name still leads to a socket. That it is ours follows from the lock: nobody else binds there.
+func (f *folder) hasSocket() bool {
+	var st unix.Stat_t
+	err := unix.Fstatat(f.fd, SocketName, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK
+}
+
+// Lock is the lock's descriptor: whoever has a copy of it holds the folder. It
+// stays the listener's.
+func (l *Listener) Lock() *os.File { return l.lock }
+
 // Close ends the listening and removes the socket; the folder stays locked.
 func (l *Listener) Close() error {
 	err := net.ErrClosed
@@ -51,6 +87,21 @@ func (l *Listener) Close() error {
 		err = errors.Join(l.UnixListener.Close(), unix.Unlinkat(l.folder.fd, SocketName, 0))
 	})
 	return err
+}
+
+// Abandon ends the listening here and leaves the socket where it is: another
+// process, which has a copy, goes on with it.
+func (l *Listener) Abandon() {
+	l.once.Do(func() { _ = l.UnixListener.Close() }) // nothing was written
+}
+
+// FD calls f with the socket's descriptor, which stays the listener's.
+func (l *Listener) FD(f func(fd int)) error {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { f(int(fd)) })
 }
 
 // Release ends the listening and gives the state folder back. It is the last

@@ -88,7 +88,7 @@ func (r *runtime) Tree(ctx context.Context, usage bool) (*ipc.Tree, error) {
 
 func (r *runtime) daemon() ipc.Daemon {
 	return ipc.Daemon{
-		PID: os.Getpid(), Version: r.opts.Version, StartedAt: r.startedAt.UTC(),
+		PID: os.Getpid(), Keeper: r.keeping.link.Keeper(), Unattended: r.unattended, Upgrade: r.upgraded, Version: r.opts.Version, StartedAt: r.startedAt.UTC(),
 		File: r.config.Path, Digest: ipc.Digest(r.config.Source), Stopping: r.down,
 	}
 }
@@ -250,15 +250,15 @@ func logLine(l logs.Line, q ipc.LogQuery) ipc.LogLine {
 // added to pids.
 func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 	n := ipc.Node{
-		Name: s.Spec.ID, Kind: "process", State: string(s.State), Held: s.Held,
-		PID: s.PID, Restarts: s.Restarts, Since: r.wall(s.Since),
+		Name: s.Spec.ID, Kind: "process", State: string(s.State), Held: s.Held, Adopted: s.Adopted,
+		PID: s.PID, Restarts: s.Restarts, Since: told(r.wall(s.Since)),
 		LastExit: r.lastExit(s.LastEnd),
 	}
 	if s.Cause != 0 {
-		n.Cause = s.Cause + r.record.base
+		n.Cause = s.Cause
 	}
 	if s.Until != 0 {
-		until := r.wall(s.Until)
+		until := told(r.wall(s.Until))
 		n.Until = &until
 	}
 	if s.Spec.ID != r.config.Spec.ID {
@@ -298,7 +298,7 @@ func (r *runtime) lastExit(end *tree.End) *ipc.LastExit {
 		return nil
 	}
 	code, signal := ends(end.Exit)
-	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), At: r.wall(end.At)}
+	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), At: told(r.wall(end.At))}
 }
 
 // addUsage puts what was measured to the nodes.

@@ -5,21 +5,57 @@
 //
 // Everything is decided on one goroutine. It hears a fact (a process ended, a
 // request came in, a deadline passed), asks the tree for the next step, writes
-// down what the tree reports, and carries out what the tree says. Carrying out
-// never waits: a start is handed to the reaper, which answers with a fact.
+// the step down, and carries out what the tree says. Carrying out never waits: a
+// start is handed to the reaper, which answers with a fact.
 //
-//	fact ──► tree.Step ──► reports ──► record, followers, log
+//	fact ──► tree.Step ──► events and reports ──► journal, followers, log
 //	                   └─► actions ──► reaper, waiters
 //
 // Log bytes never pass through the loop: they go from the pipe to the file in
 // supervisor/logs.
 //
+// # Nothing is lost
+//
+// A daemon may be killed at any instruction. What it needs to be gone on with is
+// elsewhere by then:
+//
+//	what was decided    in the journal, before it is done (supervisor/journal)
+//	who was started     in the journal, right after the fork; before that, in the
+//	                    environment of the process (SUPERVISED_BY)
+//	how it ended        in the journal, before it is reaped; when the daemon is
+//	                    dead, in the keeper's file
+//	what it wrote       in the pipe, of which the keeper has a reader, until splice(2)
+//	                    has it in the file
+//	who asked           connections wait at the socket, which the keeper has too
+//
+// # Going on
+//
+// The next daemon takes the journal's steps again (past.go): the tree is a pure
+// function, so it comes to the same state, or the journal is not to be trusted any
+// further. Then it looks which processes live (resume.go) and takes them over, ends
+// included: each is told once. What the tree had asked for and nobody has answered
+// is asked for again, unless it is known to have been done. Only then the daemon
+// serves.
+//
+// A journal that was cut or has a flipped bit counts up to there. If a process is
+// found that it does not know, it has lost its end: then what lives counts for what
+// it says it is (tree.Salvage). Where there is nothing to go by, the daemon refuses
+// to start, names the processes and touches none.
+//
+// When the keeper dies, the daemon becomes the keeper and starts another daemon
+// (handover.go). When both die, the next `up` or `daemon` goes on. An upgrade is a
+// daemon that ends by itself, and a keeper that starts another program.
+//
 // # Goroutines
 //
 //	loop        owns the tree, the waiters, the one timer; the only one that decides
 //	reaper      forks, signals and reaps every process (supervisor/process)
+//	watcher     of adopted processes, through pidfds (supervisor/process)
 //	mover       moves output from pipes to files (supervisor/logs)
+//	compressor  compresses the files that are full (supervisor/logs)
 //	echo        writes the output to the terminal, in the foreground
+//	link        hears the keeper (supervisor/keeper)
+//	signals     hears signals
 //	prober      asks ports whether they are open (supervisor/probe)
 //	notifier    hears READY=1 (supervisor/probe)
 //	watcher     hears of changed files (supervisor/watch)
@@ -34,18 +70,15 @@
 //	tree, waiters, timer     the loop
 //	table of pids            the reaper
 //	pipes and log files      the mover, under one lock a child
-//	event record             its own lock: the loop appends, anybody reads
+//	journal                  its own lock: loop and reaper append, anybody reads
 //	configs.Config           nobody changes one; a reload exchanges it, on the loop
 //
 // # The state folder
 //
 //	sock, lock      the socket, and who holds the folder (ipc)
-//	events          the event record, one JSON object a line; events.1 is older
+//	journal         what was decided, which is the event record; journal.N is older
+//	exits           how processes ended whose daemon was dead, until it is in the journal
+//	id              what the tree's processes are marked with
 //	tree            the tree file as it was loaded last
 //	log/NAME/       the output of each process (supervisor/logs)
-//
-// # What is not here yet
-//
-// A daemon that is killed takes nothing with it but itself: its children go on,
-// and nobody watches them. The next daemon does not adopt them.
 package supervisor

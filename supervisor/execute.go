@@ -3,8 +3,10 @@ package supervisor
 import (
 	"os"
 	"slices"
+	"strings"
 
 	"coppice/configs"
+	"coppice/supervisor/journal"
 	"coppice/supervisor/process"
 	"coppice/tree"
 )
@@ -31,26 +33,34 @@ func (r *runtime) execute(a tree.Action) {
 	}
 }
 
-// start gives a process its log pipe and hands it to the reaper.
+// start gives a process its outputs and hands it to the reaper.
 func (r *runtime) start(a tree.Start) {
 	p := a.Spec.Start.(*configs.Process)
-	output, err := r.store.Begin(a.ID, p.Log)
+	out, err := r.store.Begin(a.ID, p.Log)
 	if err != nil {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
 		return
 	}
-	env := p.Env
+	env := slices.DeleteFunc(slices.Clone(p.Env), func(v string) bool { return strings.HasPrefix(v, process.UnitVariable+"=") })
+	env = append(env, process.Unit(r.treeID, a.ID, a.Generation))
 	if p.Ready.Kind == configs.ReadyNotify {
-		address, err := r.notify.Open(a.Ref, os.Geteuid())
+		address, fd, err := r.notify.Open(a.Ref, os.Geteuid())
 		if err != nil {
-			output.Close()
+			out.Close()
 			r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
 			return
 		}
-		env = append(slices.Clip(env), "NOTIFY_SOCKET="+address)
+		r.keeping.put(refName(keptNotify, a.Ref), fd)
+		env = append(env, "NOTIFY_SOCKET="+address)
 	}
+	var outputs []journal.Output
+	for _, reader := range out.Readers {
+		r.keeping.put(pipeName(reader.Pipe), reader.FD)
+		outputs = append(outputs, journal.Output{Stream: reader.Stream, Mark: reader.Mark, Inode: reader.Inode})
+	}
+	r.record.expect(a.Ref, outputs)
 	argv := append([]string{p.Program}, p.Argv[1:]...)
-	r.reaper.Start(a.Ref, process.Command{Argv: argv, Env: env, Dir: p.Dir, Stdout: output.Stdout, Stderr: output.Stderr})
+	r.reaper.Start(a.Ref, process.Command{Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr})
 }
 
 // awaitReady begins to look for the readiness of a process that was executed.
@@ -67,8 +77,25 @@ func (r *runtime) awaitReady(f process.Started) {
 	}
 }
 
+// adopted goes on with what an earlier daemon had begun for a process.
+func (r *runtime) adopted(f process.Adopted) {
+	if f.Parent != r.keeping.link.Keeper() && f.Parent != os.Getpid() {
+		r.foreign[f.Ref] = true
+	}
+	n, ok := r.tree.Node(f.Ref.ID)
+	if !ok || n.Generation != f.Ref.Generation {
+		return
+	}
+	ready := n.Spec.Start.(*configs.Process).Ready
+	if n.State == tree.Starting && ready.Kind == configs.ReadyTCP {
+		r.tcp.Watch(f.Ref, ready.Address)
+	}
+}
+
 // unwatchReady ends what awaitReady and start have begun for an incarnation.
 func (r *runtime) unwatchReady(ref tree.Ref) {
 	r.tcp.Cancel(ref)
-	r.notify.Cancel(ref)
+	if r.notify.Cancel(ref) {
+		r.keeping.drop(refName(keptNotify, ref))
+	}
 }

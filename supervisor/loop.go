@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"coppice/supervisor/crash"
 	"coppice/supervisor/process"
 	"coppice/tree"
 )
@@ -13,16 +14,16 @@ import (
 // decide and carries out what it says, until the tree has ended.
 func (r *runtime) loop() {
 	defer close(r.done)
-	r.catchSignals()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	r.rewatch()
-	r.step(tree.Boot{})
-	for r.halted == nil {
+	if r.halted == nil {
+		r.step(tree.Boot{}) // of a tree that was booted before it means nothing
+	}
+	for r.halted == nil && !r.leaving {
 		r.arm(timer)
 		select {
 		case facts := <-r.facts:
-			r.step(r.hear(facts)...)
+			r.heed(facts)
 		case ref := <-r.ready:
 			r.step(tree.Ready{Ref: ref})
 		case name := <-r.changed:
@@ -30,53 +31,76 @@ func (r *runtime) loop() {
 		case ask := <-r.asked:
 			ask()
 		case sig := <-r.signals:
-			r.signalled(sig)
+			r.signalled(sig.Signal)
+			if sig.heard != nil {
+				sig.heard() // it is in the journal
+			}
 		case <-timer.C:
 			r.step(tree.Tick{})
 		}
 	}
 }
 
-// now is the present as the tree counts it: monotonic, never 0.
-func (r *runtime) now() tree.Time { return tree.Time(time.Since(r.origin)) + 1 }
-
-// clockStep is how far the wall clock has to move for the times of the tree to
-// be told anew. Below it the same time is told in the same way every time.
-const clockStep = 10 * time.Millisecond
-
-// wall is a time of the tree's on the wall clock, in whole microseconds.
-func (r *runtime) wall(at tree.Time) time.Time {
-	zero := time.Now().Add(-time.Duration(r.now()))
-	if zero.Sub(r.zero).Abs() > clockStep {
-		r.zero = zero
-	}
-	return r.zero.Add(time.Duration(at)).Truncate(time.Microsecond).UTC()
-}
-
 // arm sets the one timer to the tree's next deadline.
 func (r *runtime) arm(timer *time.Timer) {
 	at, ok := r.tree.Deadline()
+	wait := time.Duration(at - r.now())
+	if r.record.behind() && (!ok || wait > recordPause) {
+		ok, wait = true, recordPause
+	}
 	if !ok {
 		timer.Stop()
 		return
 	}
-	timer.Reset(time.Duration(at - r.now()))
+	timer.Reset(wait)
 }
 
-// step is the only place that asks the tree. What an action finds out at once
-// (a pipe that cannot be made) is heard before the loop waits again.
+// recordPause is how long after a step that could not be written down another one
+// is taken, which writes both.
+const recordPause = time.Second
+
+// step is the only place that asks the tree. What it says is written down before
+// it is done. What an action finds out at once (a pipe that cannot be made) is
+// heard before the loop waits again.
 func (r *runtime) step(events ...tree.Event) {
 	for {
 		now := r.now()
 		out := r.tree.Step(now, events...)
-		r.tell(out.Reports, r.wall(now))
+		r.tell(out, now, events)
+		crash.Point("step.noted")
+		if r.record.due() {
+			if err := r.compact(); err != nil {
+				r.log.Error("cannot begin the journal anew", zap.Error(err))
+			}
+		}
 		for _, a := range out.Actions {
 			r.execute(a)
 		}
+		crash.Point("step.done")
 		if len(r.queue) == 0 || r.halted != nil {
 			return
 		}
 		events, r.queue = r.queue, nil
+	}
+}
+
+// heed hears what the reaper tells. What it tells of the end of an adopted process
+// is in the journal after the step, and then nobody else needs to know it any more.
+func (r *runtime) heed(facts []process.Fact) {
+	ended := map[tree.Ref]process.Identity{}
+	for _, f := range facts {
+		if e, ok := f.(process.Exited); ok && r.adoptees[e.Ref] {
+			ended[e.Ref] = r.record.identity(e.Ref)
+		}
+	}
+	r.step(r.hear(facts)...)
+	for ref, id := range ended {
+		r.keeping.settled(id)
+		if r.foreign[ref] {
+			r.keeping.drop(refName(keptProcess, ref))
+		}
+		delete(r.adoptees, ref)
+		delete(r.foreign, ref)
 	}
 }
 
@@ -99,6 +123,9 @@ func (r *runtime) hear(facts []process.Fact) []tree.Event {
 			r.unwatchReady(f.Ref)
 			r.store.Drain(f.Ref.ID)
 			events = append(events, tree.Exited{Ref: f.Ref, Exit: f.Exit})
+		case process.Adopted:
+			r.adopted(f)
+			events = append(events, tree.Adopted{Ref: f.Ref})
 		case process.SignalFailed:
 			r.log.Error("cannot signal "+f.Ref.ID+": "+f.Cause, zap.String("node", f.Ref.ID), zap.String("signal", f.Signal))
 		}

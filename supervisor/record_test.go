@@ -3,35 +3,59 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
+	"time"
 
+	"coppice/configs"
 	"coppice/ipc"
+	"coppice/supervisor/journal"
+	"coppice/supervisor/process"
+	"coppice/tree"
 )
 
-// events makes n events, numbered as the tree numbers them.
-func someEvents(from, n int) []ipc.Event {
-	var events []ipc.Event
-	for i := range n {
-		events = append(events, ipc.Event{Seq: uint64(from + i), Because: uint64(from + i - 1), Node: "a", Kind: "exited"})
-	}
-	return events
+// testRecord is a record whose journal has begun, with the tree that it is of.
+type testRecord struct {
+	*record
+	dir  string
+	tree *tree.Tree
 }
 
-func openTestRecord(t *testing.T, dir string) *record {
+func newTestRecord(t *testing.T) *testRecord {
 	t.Helper()
-	r, err := openRecord(dir)
+	r := &testRecord{dir: t.TempDir()}
+	var err error
+	if r.record, _, err = openRecord(r.dir, func(journal.Record) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.close() })
+	config, err := configs.Parse(filepath.Join(r.dir, "coppice.toml"), []byte("[process.a]\ncommand = 'x'"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.close)
+	r.tree = tree.New(config.Spec, tree.Options{})
+	if err := r.begin(journal.Begin{}, journal.State{Config: config, Tree: r.tree.Save()}); err != nil {
+		t.Fatal(err)
+	}
 	return r
 }
 
-func seqs(t *testing.T, r *record, since uint64) []uint64 {
+// happen lets the tree take a step and writes it down.
+func (r *testRecord) happen(events ...tree.Event) tree.Output {
+	out := r.tree.Step(1, events...)
+	r.step(journal.Step{At: 1, Wall: time.Unix(1, 0).UTC(), Events: events, Reports: out.Reports})
+	return out
+}
+
+// signals makes n events.
+func (r *testRecord) signals(n int) {
+	for range n {
+		r.happen(tree.Called{Request: tree.TerminateChild{ID: "a"}})
+	}
+}
+
+func (r *testRecord) seqs(t *testing.T, since uint64) []uint64 {
 	t.Helper()
 	var got []uint64
 	if err := r.read(context.Background(), since, false, func(e ipc.Event) error {
@@ -43,119 +67,108 @@ func seqs(t *testing.T, r *record, since uint64) []uint64 {
 	return got
 }
 
-func TestRecordGoesOnBehindAnEarlierRun(t *testing.T) {
-	dir := t.TempDir()
-	first := openTestRecord(t, dir)
-	if err := first.append(someEvents(1, 3)); err != nil {
-		t.Fatal(err)
+func upTo(from, to uint64) []uint64 {
+	var all []uint64
+	for ; from <= to; from++ {
+		all = append(all, from)
 	}
-	first.end()
-	second := openTestRecord(t, dir)
-	if err := second.append(someEvents(1, 2)); err != nil {
-		t.Fatal(err)
+	return all
+}
+
+func TestRecordIsRead(t *testing.T) {
+	r := newTestRecord(t)
+	r.happen(tree.Boot{})
+	if got := r.seqs(t, 0); !slices.Equal(got, upTo(1, 3)) {
+		t.Errorf("events %v", got)
 	}
-	if got := seqs(t, second, 0); !slices.Equal(got, []uint64{1, 2, 3, 4, 5}) {
-		t.Error(got)
-	}
-	if got := seqs(t, second, 3); !slices.Equal(got, []uint64{4, 5}) {
-		t.Error(got)
-	}
-	var because []uint64
-	second.read(context.Background(), 3, false, func(e ipc.Event) error {
-		because = append(because, e.Because)
-		return nil
-	})
-	if !slices.Equal(because, []uint64{0, 4}) {
-		t.Errorf("causes of the second run: %v; they have to point into it, and a root cause has none", because)
+	if got := r.seqs(t, 2); !slices.Equal(got, upTo(3, 3)) {
+		t.Errorf("events after 2: %v", got)
 	}
 }
 
-// A crash at any byte of the file leaves all whole lines, and what is written
-// afterwards stands behind them.
-func TestRecordTornAnywhere(t *testing.T) {
-	dir := t.TempDir()
-	r := openTestRecord(t, dir)
-	if err := r.append(someEvents(1, 3)); err != nil {
-		t.Fatal(err)
-	}
-	r.end()
-	path := filepath.Join(dir, recordName)
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for cut := range whole {
-		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
-			t.Fatal(err)
-		}
-		again, err := openRecord(dir)
-		if err != nil {
-			t.Fatalf("cut at %d: %v", cut, err)
-		}
-		lines := uint64(strings.Count(string(whole[:cut]), "\n"))
-		if again.base != lines {
-			t.Fatalf("cut at %d: the record goes on behind %d, not %d", cut, again.base, lines)
-		}
-		if err := again.append(someEvents(1, 1)); err != nil {
-			t.Fatal(err)
-		}
-		if got := seqs(t, again, 0); len(got) != int(lines)+1 || got[lines] != lines+1 {
-			t.Fatalf("cut at %d: %v", cut, got)
-		}
-		again.end()
-		again.close()
-	}
-}
-
-func TestRecordIsBounded(t *testing.T) {
-	r := openTestRecord(t, t.TempDir())
-	pad := strings.Repeat("x", 64<<10)
-	for i := range 3 * recordBytesMax / len(pad) {
-		if err := r.append([]ipc.Event{{Seq: uint64(i + 1), Node: "a", Kind: "start_failed", Cause: pad}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var size int64
-	for _, name := range []string{recordName, recordName + ".1"} {
-		info, err := r.dir.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		size += info.Size()
-	}
-	if size > 2*recordBytesMax+1<<20 {
-		t.Errorf("the record has %d bytes", size)
-	}
-	got := seqs(t, r, 0)
-	for i := 1; i < len(got); i++ {
-		if got[i] != got[i-1]+1 {
-			t.Fatalf("%d stands behind %d", got[i], got[i-1])
-		}
-	}
-}
-
-// A follower that is slower than the record loses nothing: it is sent to the
-// file and goes on from there. The end of the record is its end.
-func TestRecordSlowFollower(t *testing.T) {
-	r := openTestRecord(t, t.TempDir())
-	const n = 3 * followerEventsMax
+// Who follows gets every event once, also when it is slow and has to be sent back
+// to the files, and an end when the record ends.
+func TestRecordIsFollowed(t *testing.T) {
+	r := newTestRecord(t)
+	r.happen(tree.Boot{})
+	first, goOn := make(chan struct{}), make(chan struct{})
 	var got []uint64
-	appended := make(chan error, 1)
-	err := r.append(someEvents(1, 1))
-	if err == nil {
-		err = r.read(context.Background(), 0, true, func(e ipc.Event) error {
+	done := make(chan error, 1)
+	go func() {
+		done <- r.read(context.Background(), 0, true, func(e ipc.Event) error {
 			if got = append(got, e.Seq); len(got) == 1 {
-				// While it works on the first event it falls behind by far.
-				appended <- r.append(someEvents(2, n))
-				r.end()
+				close(first)
+				<-goOn
 			}
 			return nil
 		})
-	}
-	if err := errors.Join(err, <-appended); err != nil {
+	}()
+	<-first
+	r.signals(3 * followerEventsMax)
+	close(goOn)
+	r.end()
+	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != n+1 || got[n] != n+1 {
-		t.Errorf("%d events, the last is %d", len(got), got[len(got)-1])
+	if !slices.Equal(got, upTo(1, r.last)) {
+		t.Errorf("%d of %d events, or in disorder", len(got), r.last)
 	}
+}
+
+func TestFollowerThatFails(t *testing.T) {
+	r := newTestRecord(t)
+	r.happen(tree.Boot{})
+	enough := errors.New("enough")
+	if err := r.read(context.Background(), 0, true, func(ipc.Event) error { return enough }); err != enough {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What the reaper notes is there for the next daemon, whether the journal was begun
+// anew meanwhile or not, and until the end is told.
+func TestRecordKeepsWhoLives(t *testing.T) {
+	r := newTestRecord(t)
+	start := r.happen(tree.Boot{}).Actions[0].(tree.Start)
+	id := process.Identity{PID: 4711, Start: 5, Inode: 6}
+	r.expect(start.Ref, []journal.Output{{Stream: "log", Mark: 1, Inode: 2}})
+	r.Spawned(start.Ref, id)
+	r.Signalled(start.Ref, false)
+	r.happen(tree.Started{Ref: start.Ref, PID: 4711})
+	if got := r.identity(start.Ref); got != id {
+		t.Errorf("it is %+v", got)
+	}
+	for _, anew := range []bool{false, true} {
+		if anew {
+			if err := r.begin(journal.Begin{}, journal.State{Config: r.past(t).config, Tree: r.tree.Save()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := r.past(t)
+		spawned := p.spawned[start.Ref]
+		if _, sent := p.sent[start.Ref]; spawned.Identity != journal.Identity(id) || len(spawned.Outputs) != 1 || !sent {
+			t.Errorf("anew %v: the next daemon knows %+v, sent %v", anew, spawned, sent)
+		}
+		if n, _ := p.tree.Node("a"); n.PID != 4711 || n.State != tree.Up {
+			t.Errorf("anew %v: the next daemon's tree has %+v", anew, n)
+		}
+	}
+	r.Reaped(start.Ref, tree.Exit{Code: 3}, time.Unix(2, 0))
+	if got := r.past(t).reaped[start.Ref].Exit; got != (tree.Exit{Code: 3}) {
+		t.Errorf("its end is %v", got)
+	}
+	r.happen(tree.Exited{Ref: start.Ref, Exit: tree.Exit{Code: 3}})
+	if p := r.past(t); len(p.spawned)+len(p.reaped)+len(p.sent) != 0 {
+		t.Errorf("after its end it is still known: %+v", p)
+	}
+}
+
+// past is what the next daemon would read.
+func (r *testRecord) past(t *testing.T) *past {
+	t.Helper()
+	p := newPast()
+	damage, err := journal.Inspect(r.dir, p.visit)
+	if err != nil || damage != nil {
+		t.Fatal(err, damage)
+	}
+	return p
 }

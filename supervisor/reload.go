@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -87,31 +86,24 @@ func (r *runtime) apply(ctx context.Context, config *configs.Config, handed func
 	}
 }
 
-// applyNow hands the new tree over, on the loop. The settings of processes that
-// stay or come are in force at once; those of processes that go are needed
-// until they have gone.
+// applyNow hands the new tree over, on the loop.
 func (r *runtime) applyNow(config *configs.Config, done func(tree.Reply)) {
 	if r.down {
 		done(tree.Reply{Refusal: tree.ShuttingDown})
 		return
 	}
-	between := *config
-	between.Settings = maps.Clone(r.config.Settings)
-	maps.Copy(between.Settings, config.Settings)
-	r.config = &between
+	r.wanted.apply(r.lastCall+1, config) // the number of the call
 	r.call(tree.Apply{Spec: config.Spec}, func(reply tree.Reply) {
+		r.wanted.applied(reply)
 		if reply.Refusal == "" {
-			if r.config == &between { // else another reload has come meanwhile
-				r.config = config
-			}
-			r.applied(config, reply.Changes)
+			r.reloaded(config, reply.Changes)
 		}
 		done(reply)
 	})
 }
 
-// applied is what is left to do when every supervisor has its new spec.
-func (r *runtime) applied(config *configs.Config, changes []tree.Change) {
+// reloaded is what is left to do when every supervisor has its new spec.
+func (r *runtime) reloaded(config *configs.Config, changes []tree.Change) {
 	for _, c := range changes {
 		if _, ok := r.tree.Node(c.ID); !ok {
 			r.store.Forget(c.ID)

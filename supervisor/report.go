@@ -9,26 +9,42 @@ import (
 
 	"coppice/configs"
 	"coppice/ipc"
+	"coppice/supervisor/journal"
 	"coppice/tree"
 )
 
-// tell records what the tree has reported at a time, before anything is done about it, and
-// tells it to who follows and to the log.
-func (r *runtime) tell(reports []tree.Report, at time.Time) {
-	if len(reports) == 0 {
-		return
+// tell records a step before anything is done about it, and tells what it
+// reports to who follows and to the log.
+func (r *runtime) tell(out tree.Output, at tree.Time, events []tree.Event) {
+	r.record.step(journal.Step{
+		At: at, Wall: r.wall(at), Events: events, Reports: out.Reports, Config: r.comingTo(events),
+	})
+	for i := range out.Reports {
+		r.noteBoot(&out.Reports[i])
+		r.logReport(&out.Reports[i])
 	}
-	events := make([]ipc.Event, len(reports))
-	for i, report := range reports {
-		events[i] = event(report, at)
+}
+
+// comingTo is the configuration that a reload among events brings; nil: there is
+// none.
+func (r *runtime) comingTo(events []tree.Event) *configs.Config {
+	for _, e := range events {
+		if c, ok := e.(tree.Called); ok {
+			if coming, ok := r.coming[c.ID]; ok {
+				return coming.next
+			}
+		}
 	}
-	if err := r.record.append(events); err != nil {
-		r.log.Error("cannot write the event record", zap.Error(err))
+	return nil
+}
+
+// events are the reports of a step as they cross the socket.
+func events(s journal.Step) []ipc.Event {
+	list := make([]ipc.Event, len(s.Reports))
+	for i, report := range s.Reports {
+		list[i] = event(report, told(s.Wall))
 	}
-	for i := range reports {
-		r.noteBoot(&reports[i])
-		r.logReport(&reports[i])
-	}
+	return list
 }
 
 // event is a report as it crosses the socket.
@@ -36,6 +52,7 @@ func event(r tree.Report, at time.Time) ipc.Event {
 	e := ipc.Event{
 		Seq: r.Seq, Because: r.Because, Time: at, Node: r.Node, Kind: string(r.Kind),
 		PID: r.PID, Request: r.Request, Child: r.Child, Cause: r.Cause,
+		Bytes: r.Bytes, Lost: r.Exit != nil && r.Exit.Lost,
 	}
 	e.Code, e.Signal = ends(r.Exit)
 	if r.Delay > 0 {
@@ -50,7 +67,7 @@ func event(r tree.Report, at time.Time) ipc.Event {
 // ends are the two ways to tell an end, of which at most one is not nil.
 func ends(e *tree.Exit) (*int, *string) {
 	switch {
-	case e == nil:
+	case e == nil || e.Lost:
 		return nil, nil
 	case e.Signal != "":
 		signal := e.Signal
@@ -82,6 +99,9 @@ func (r *runtime) bootDone(err error) {
 		return
 	default:
 	}
+	if err == nil {
+		r.keeping.link.Ready()
+	}
 	r.bootErr = err
 	close(r.booted)
 	if r.opts.Started != nil {
@@ -95,17 +115,17 @@ func (r *runtime) bootDone(err error) {
 func (r *runtime) logReport(report *tree.Report) {
 	log := r.log.Info
 	switch report.Kind {
-	case tree.StartFailure, tree.GaveUp, tree.ExitSeen:
+	case tree.StartFailure, tree.GaveUp, tree.ExitSeen, tree.OutputDropped:
 		log = r.log.Warn
-	case tree.StartBegun, tree.StopBegun, tree.BecameReady, tree.RestartBegun:
+	case tree.StartBegun, tree.StopBegun, tree.BecameReady, tree.RestartBegun, tree.ChildAdopted:
 		log = r.log.Debug
 	}
 	fields := []zap.Field{
 		zap.String("node", report.Node), zap.String("kind", string(report.Kind)),
-		zap.Uint64("seq", report.Seq+r.record.base),
+		zap.Uint64("seq", report.Seq),
 	}
 	if report.Because != 0 {
-		fields = append(fields, zap.Uint64("because", report.Because+r.record.base))
+		fields = append(fields, zap.Uint64("because", report.Because))
 	}
 	log(sentence(report), fields...)
 }
@@ -118,7 +138,12 @@ func sentence(r *tree.Report) string {
 	}
 	switch r.Kind {
 	case tree.DaemonStarted:
+		if r.Request != "" {
+			return "another daemon goes on with the tree"
+		}
 		return "the daemon has started"
+	case tree.OutputDropped:
+		return fmt.Sprintf("%s: %d bytes of output were thrown away, its log could not be written", who, r.Bytes)
 	case tree.DaemonStopping:
 		return "stopping the tree: " + r.Request
 	case tree.ReqMade:
@@ -146,4 +171,5 @@ var plain = map[tree.Kind]string{
 	tree.StartBegun: "is being started", tree.StartDone: "is started", tree.BecameReady: "is ready",
 	tree.StopDone: "is stopped", tree.RestartBegun: "is restarted",
 	tree.ChildAdded: "was added", tree.ChildRemoved: "was removed", tree.ChildChanged: "was changed",
+	tree.ChildAdopted: "runs on",
 }

@@ -2,13 +2,9 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,10 +30,14 @@ type Folders struct {
 	Logs string
 }
 
-// Options are what Run is told. Config and Folders are required.
+// Options are what Run is told. Load and Folders are required.
 type Options struct {
-	Config  *configs.Config
+	// Load reads the tree file. It is called when a fresh tree is to be started,
+	// and not when there is one to go on with. Its error is returned as it is.
+	Load    func() (*configs.Config, error)
 	Folders Folders
+	// Detached says that nobody waits for this process, or its keeper.
+	Detached bool
 	// Echo gets the output of all processes, a line at a time behind the name;
 	// nil: nobody does.
 	Echo io.Writer
@@ -48,8 +48,8 @@ type Options struct {
 	// Foreground takes a hang-up of the terminal for a stop; without it SIGHUP
 	// means reload, as for any daemon.
 	Foreground bool
-	// Log is told what happens; nil is nobody.
-	Log     *zap.Logger
+	// Log makes what is told of all that happens; nil: nobody is.
+	Log     func(*configs.Config) *zap.Logger
 	Version string
 	// Started, if set, is called once: with nil when the start of the tree is
 	// complete, with the reason when it failed.
@@ -61,8 +61,10 @@ type Options struct {
 type runtime struct {
 	opts       Options
 	log        *zap.Logger
-	origin     time.Time // of tree.Time
 	startedAt  time.Time
+	treeID     string // the first part of the mark that children carry
+	keeping    *keeping
+	listener   *ipc.Listener
 	reaper     *process.Reaper
 	store      *logs.Store
 	closeStore func()
@@ -76,7 +78,7 @@ type runtime struct {
 	ready   chan tree.Ref
 	changed chan string
 	asked   chan func()
-	signals chan os.Signal
+	signals chan heardSignal
 	booted  chan struct{}   // closed when bootErr is set
 	done    chan struct{}   // closed when the loop has ended
 	ended   context.Context // done, as a context
@@ -84,114 +86,77 @@ type runtime struct {
 	// loadingMu makes reloads take effect in the order in which they read the file.
 	loadingMu sync.Mutex
 
-	zero     time.Time // of tree.Time, on the wall clock
-	tree     *tree.Tree
-	config   *configs.Config
-	queue    []tree.Event // what the loop found out itself
-	waiters  map[uint64]func(tree.Reply)
-	lastCall uint64
-	halted   *tree.Halt
-	bootErr  error
-	down     bool
-	hangsUp  bool // a hang-up is to be obeyed: the daemon was not started to ignore it
-}
-
-// Run runs a tree until it ends, and returns the exit code that tells how: 0
-// after a stop that was asked for, 1 when the root gave up or did not start,
-// after the root's auto_shutdown the code of the process whose end caused it.
-// The error, if any, says in words why the tree ended, or why it did not even
-// begin: a *ipc.HeldError when another daemon runs it.
-func Run(opts Options) (int, error) {
-	hangsUp := !signal.Ignored(syscall.SIGHUP)
-	if err := process.Sanitize(); err != nil {
-		return 1, err
-	}
-	listener, err := ipc.Listen(opts.Folders.Run)
-	if err != nil {
-		return 1, err
-	}
-	defer listener.Release()
-	r, err := newRuntime(opts)
-	if err != nil {
-		return 1, err
-	}
-	defer r.close()
-	r.hangsUp = hangsUp
-
-	server := ipc.NewServer(r, ipc.ServerOptions{})
-	serving := make(chan error, 1)
-	go func() { serving <- server.Serve(listener) }()
-	go r.reaper.Run()
-
-	r.loop()
-	r.end()
-	r.record.end()
-	r.closeStore() // whoever follows is shown what is left
-
-	// Who waits for the end is answered before the socket goes away; who does
-	// not read its answer is not waited for long.
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if err := errors.Join(server.Shutdown(ctx), <-serving); err != nil {
-		r.log.Warn("cannot end all connections in order", zap.Error(err))
-	}
-	return r.verdict()
+	clock
+	wanted
+	tree       *tree.Tree
+	adoptees   map[tree.Ref]bool // processes of earlier daemons
+	foreign    map[tree.Ref]bool // those of them that are no child of the keeper's
+	upgraded   *ipc.UpgradeResult
+	unattended bool
+	leaving    bool         // another process goes on: nothing is to be ended
+	relieved   bool         // … and that is another keeper's
+	queue      []tree.Event // what the loop found out itself
+	waiters    map[uint64]func(tree.Reply)
+	lastCall   uint64
+	halted     *tree.Halt
+	bootErr    error
+	down       bool
+	hangsUp    bool // a hang-up is to be obeyed: the daemon was not started to ignore it
 }
 
 func newRuntime(opts Options) (*runtime, error) {
-	if err := checkTree(opts.Config); err != nil {
-		return nil, err
-	}
 	for _, dir := range []string{opts.Folders.Record, opts.Folders.Logs} {
 		if err := ipc.MakeFolder(dir); err != nil {
 			return nil, err
 		}
 	}
+	id, err := treeID(opts.Folders.Record)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClock()
+	if err != nil {
+		return nil, err
+	}
 	r := &runtime{
-		opts: opts, log: opts.Log, origin: time.Now(), startedAt: time.Now(),
+		opts: opts, log: zap.NewNop(), startedAt: time.Now(), treeID: id, keeping: joined(), clock: c,
 		facts:   make(chan []process.Fact, 16), // the reaper goes on while the loop works
 		ready:   make(chan tree.Ref),
 		changed: make(chan string),
 		asked:   make(chan func()),
-		signals: make(chan os.Signal, 8), // a signal must not be missed while the loop works
+		signals: make(chan heardSignal, 8), // a signal must not be missed while the loop works
 		booted:  make(chan struct{}),
 		done:    make(chan struct{}),
-		tree:    tree.New(opts.Config.Spec, tree.Options{}),
-		config:  opts.Config,
-		waiters: map[uint64]func(tree.Reply){},
+		waiters: map[uint64]func(tree.Reply){}, adoptees: map[tree.Ref]bool{}, foreign: map[tree.Ref]bool{},
 	}
 	r.ended, r.end = context.WithCancel(context.Background())
-	if r.log == nil {
-		r.log = zap.NewNop()
-	}
-	if err := r.open(); err != nil {
-		r.close()
-		return nil, err
-	}
 	return r, nil
 }
 
-// open opens what the runtime uses. Its parts speak to the loop through
-// channels that nobody reads once the loop has ended.
+// open opens what it takes to run the configuration that is wanted. Its parts
+// speak to the loop through channels that nobody reads once the loop has ended.
 func (r *runtime) open() error {
+	if r.opts.Log != nil {
+		r.log = r.opts.Log(r.config)
+	}
+	r.record.onTrouble = r.recordTrouble
+	if err := r.keepTree(r.config); err != nil {
+		r.log.Error("cannot keep the tree file that was loaded", zap.Error(err))
+	}
 	var err error
-	if r.record, err = openRecord(r.opts.Folders.Record); err != nil {
-		return err
-	}
-	if err = r.keepTree(r.config); err != nil {
-		return err
-	}
 	r.store, err = logs.Open(r.opts.Folders.Logs, logs.Options{
 		Echo: r.echo(), MaxTotal: r.config.LogTotal,
-		OnTrouble: func(name string, err error) {
-			r.log.Warn("cannot capture all output", zap.String("node", name), zap.Error(err))
+		OnTrouble: r.logTrouble,
+		OnDropped: func(name string, bytes int64) {
+			offer(r, r.asked, func() { r.step(tree.Dropped{ID: name, Bytes: bytes}) })
 		},
+		OnEnded: func(p logs.Pipe) { r.keeping.drop(pipeName(p)) },
 	})
 	if err != nil {
 		return err
 	}
 	r.closeStore = sync.OnceFunc(r.store.Close)
-	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) })
+	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) }, r.record)
 	ready := func(ref tree.Ref) { offer(r, r.ready, ref) }
 	r.tcp = probe.NewTCP(ready)
 	stranger := func(ref tree.Ref, pid int) {
@@ -207,6 +172,22 @@ func (r *runtime) open() error {
 	return err
 }
 
+func (r *runtime) recordTrouble(err error) {
+	if err != nil {
+		r.log.Error("cannot write the journal; should coppice be killed now, it will have forgotten what happens meanwhile", zap.Error(err))
+		return
+	}
+	r.log.Info("the journal is written again")
+}
+
+func (r *runtime) logTrouble(name string, err error) {
+	if err != nil {
+		r.log.Warn("cannot capture all output", zap.String("node", name), zap.Error(err))
+		return
+	}
+	r.log.Info("output is captured again", zap.String("node", name))
+}
+
 // offer sends to the loop, or to nobody once it has ended.
 func offer[T any](r *runtime, to chan T, v T) {
 	select {
@@ -220,7 +201,7 @@ func (r *runtime) echo() *logs.Echo {
 	if r.opts.Echo == nil {
 		return nil
 	}
-	width := max(r.opts.Config.LongestName(), len("coppice")) // whose own lines stand among them
+	width := max(r.config.LongestName(), len("coppice")) // whose own lines stand among them
 	return &logs.Echo{Out: r.opts.Echo, Colour: r.opts.Colour, Width: width}
 }
 
@@ -242,44 +223,10 @@ func (r *runtime) close() {
 		r.closeStore()
 	}
 	if r.record != nil {
-		r.record.close()
+		if err := r.record.close(); err != nil {
+			r.log.Warn("cannot close the journal", zap.Error(err))
+		}
 	}
-}
-
-// verdict is the exit code of a tree that has ended, and why it did.
-func (r *runtime) verdict() (int, error) {
-	h := r.halted
-	switch h.Reason {
-	case tree.HaltShutdown:
-		return 0, nil
-	case tree.HaltGaveUp:
-		return 1, fmt.Errorf("%s gave up: %s needed more than %d restarts in %s%s",
-			r.config.Spec.ID, h.Child, h.Limit.Intensity, configs.Brief(h.Limit.Period), lastWords(h))
-	case tree.HaltStartFailed:
-		return 1, fmt.Errorf("cannot start the tree: %s", h.Cause)
-	}
-	return exitCode(h.Exit), nil
-}
-
-// lastWords names the process whose end was the last straw.
-func lastWords(h *tree.Halt) string {
-	if h.Process == "" || h.Exit == nil {
-		return ""
-	}
-	return fmt.Sprintf("; the last end: %s, %s", h.Process, h.Exit)
-}
-
-// exitCode is a process's end as an exit code of ours: 128+N for a signal, as
-// shells tell it; 1 where no process ended.
-func exitCode(e *tree.Exit) int {
-	if e == nil {
-		return 1
-	}
-	if e.Signal == "" {
-		return e.Code
-	}
-	n, _ := process.SignalNumber(e.Signal)
-	return 128 + int(n)
 }
 
 // checkTree refuses a tree that cannot be run: one that the core finds fault
@@ -294,9 +241,6 @@ func checkTree(c *configs.Config) error {
 	for s := range c.Processes() {
 		children++
 		descriptors += logs.PerChild
-		if s.Start.(*configs.Process).Log.Split {
-			descriptors += logs.PerChild
-		}
 		if s.Start.(*configs.Process).Ready.Kind == configs.ReadyNotify {
 			descriptors++
 		}

@@ -11,13 +11,33 @@ import (
 	"coppice/tree"
 )
 
+// heardSignal is a signal, and who wants to know that it was obeyed.
+type heardSignal struct {
+	syscall.Signal
+	heard func() // nil: nobody
+}
+
 // catchSignals takes over the signals that mean something to a daemon, and those
 // that somebody may send and that would end it: a broken pipe (a terminal that
 // has gone away), timers, the signals of faults, real-time signals. A fault of
 // our own still ends it. signal.Ignore would be inherited by the children. The
 // signals of job control keep their meaning.
-func (r *runtime) catchSignals() {
-	signal.Notify(r.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
+//
+// hangsUp says that a hang-up is to be obeyed: nobody asked to ignore it.
+func (r *runtime) catchSignals(hangsUp bool) {
+	r.hangsUp = hangsUp
+	signals := make(chan os.Signal, 8) // one must not be missed while the loop works
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case sig := <-signals:
+				offer(r, r.signals, heardSignal{Signal: sig.(syscall.Signal)})
+			case <-r.done:
+				return
+			}
+		}
+	}()
 	nobody := make(chan os.Signal, 1)
 	signal.Notify(nobody, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
 		syscall.SIGVTALRM, syscall.SIGPROF, syscall.SIGIO, syscall.SIGPWR, syscall.SIGXCPU, syscall.SIGXFSZ,
@@ -32,8 +52,8 @@ func (r *runtime) catchSignals() {
 
 // signalled obeys a signal: SIGTERM, SIGINT and SIGQUIT stop the tree in order,
 // a second SIGINT kills it, SIGHUP reloads or, in the foreground, stops.
-func (r *runtime) signalled(sig os.Signal) {
-	name := process.SignalName(sig.(syscall.Signal))
+func (r *runtime) signalled(sig syscall.Signal) {
+	name := process.SignalName(sig)
 	if sig == syscall.SIGHUP {
 		switch {
 		case !r.hangsUp:
@@ -53,5 +73,6 @@ func (r *runtime) signalled(sig os.Signal) {
 // shutdown asks the tree to end; done is called when nothing of it is left.
 func (r *runtime) shutdown(request tree.ShutdownTree, done func(tree.Reply)) {
 	r.down = true
+	r.keeping.link.Stopping()
 	r.call(request, done)
 }

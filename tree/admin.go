@@ -1,12 +1,16 @@
 package tree
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // call takes an operator's request: it is refused at once, answered at once, or
 // queued for the supervisor that has to do it (section 13 of the supervisor's
 // manual: start_child and its kin).
 func (t *Tree) call(c Called) {
-	if t.halted {
+	t.lastCall = max(t.lastCall, c.ID)
+	if t.ended != nil {
 		t.act(Reply{ID: c.ID, Refusal: ShuttingDown})
 		return
 	}
@@ -220,6 +224,9 @@ func (t *Tree) deleteChild(s *node, id string) Refusal {
 
 // startChild adds a child: the last one of s, once it has started.
 func (t *Tree) startChild(s *node, spec ChildSpec, op operation) (Refusal, string) {
+	if s.simple() && len(s.spec.Children) == 0 {
+		return BadSpec, "the supervisor has no template"
+	}
 	if s.simple() {
 		instance := s.spec.Children[0]
 		instance.ID = spec.ID
@@ -285,9 +292,9 @@ func (t *Tree) changeSupervisor(s *node, r ChangeSupervisor) (Refusal, string) {
 			return BadSpec, spec.ID + " is another supervisor's, or of another kind"
 		}
 	}
-	s.spec.Flags, s.spec.Children = r.Flags, r.Children
+	s.spec.Flags, s.spec.Children = r.Flags, slices.Clone(r.Children)
 	if !s.simple() {
-		t.reorder(s, r.Children)
+		t.reorder(s, s.spec.Children)
 	}
 	t.restate(s)
 	return "", ""
@@ -334,9 +341,12 @@ func (n *node) takeSpec(spec ChildSpec) {
 }
 
 // restate writes the spec of s into its parent's static spec, so that a new
-// incarnation of the parent begins with it.
+// incarnation of the parent begins with it. Where an Apply has a later spec for
+// the supervisor, the parent has that one already. Lists are shared with other
+// specs and so never written to.
 func (t *Tree) restate(s *node) {
-	for p := s.parent; p != nil; s, p = p, p.parent {
+	for p := s.parent; p != nil && s.pending == nil; s, p = p, p.parent {
+		p.spec.Children = slices.Clone(p.spec.Children)
 		for i := range p.spec.Children {
 			if p.spec.Children[i].ID == s.id() {
 				p.spec.Children[i] = s.spec

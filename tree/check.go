@@ -1,6 +1,9 @@
 package tree
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Fault is one thing that is wrong with a spec.
 type Fault struct {
@@ -102,7 +105,7 @@ func (c *checker) process(s *ChildSpec) {
 	if s.Ready == AtExit && s.Restart == Permanent {
 		c.fault(s.ID, "ready", "a permanent child that is ready when it ends would be restarted for ever")
 	}
-	if b := s.Backoff; b.Initial < 0 || b.Initial > 0 && (b.Max < b.Initial || !(b.Factor >= 1)) {
-		c.fault(s.ID, "backoff", "initial must be above 0, max at least initial, factor at least 1")
+	if b := s.Backoff; math.IsNaN(b.Factor) || math.IsInf(b.Factor, 0) || b.Initial < 0 || b.Initial > 0 && (b.Max < b.Initial || !(b.Factor >= 1)) {
+		c.fault(s.ID, "backoff", "initial must be above 0, max at least initial, factor a number of at least 1")
 	}
 }

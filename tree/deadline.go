@@ -5,18 +5,22 @@ import "container/heap"
 // timer is an entry of the queue of deadlines. It is stale when its node has
 // another deadline by now.
 type timer struct {
-	at   Time
-	node *node
+	at    Time
+	cause uint64 // the report behind the state
+	node  *node
 }
 
-// timers is a heap by time. Entries are not searched for when a deadline is
+// timers is a heap by time; of states that end together the older one comes
+// first. Entries are not searched for when a deadline is
 // dropped; they are skipped when they come up.
 type timers []timer
 
-func (q timers) Len() int           { return len(q) }
-func (q timers) Less(i, j int) bool { return q[i].at < q[j].at }
-func (q timers) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *timers) Push(x any)        { *q = append(*q, x.(timer)) }
+func (q timers) Len() int { return len(q) }
+func (q timers) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].cause < q[j].cause
+}
+func (q timers) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *timers) Push(x any)   { *q = append(*q, x.(timer)) }
 func (q *timers) Pop() any {
 	old := *q
 	last := old[len(old)-1]
@@ -32,7 +36,7 @@ func (t *Tree) setDeadline(n *node, at Time) {
 	}
 	n.deadline = at
 	if at != 0 {
-		heap.Push(&t.timers, timer{at, n})
+		heap.Push(&t.timers, timer{at, n.cause, n})
 	}
 }
 
@@ -50,7 +54,7 @@ func (t *Tree) after(n *node, span Time) {
 func (t *Tree) Deadline() (Time, bool) {
 	for len(t.timers) > 0 {
 		first := t.timers[0]
-		if first.node.deadline == first.at {
+		if first.node.deadline == first.at && first.node.cause == first.cause {
 			return first.at, true
 		}
 		heap.Pop(&t.timers)
@@ -62,7 +66,7 @@ func (t *Tree) Deadline() (Time, bool) {
 func (t *Tree) expire() {
 	for {
 		at, ok := t.Deadline()
-		if !ok || at > t.now || t.halted {
+		if !ok || at > t.now || t.ended != nil {
 			return
 		}
 		n := t.timers[0].node
@@ -79,4 +83,13 @@ func (t *Tree) expire() {
 			panic("tree: " + n.id() + " has a deadline while it is " + string(n.state))
 		}
 	}
+}
+
+// remember fills the queue from the deadlines of all nodes.
+func (t *Tree) remember() {
+	t.each(func(n *node) {
+		if n.deadline != 0 {
+			heap.Push(&t.timers, timer{n.deadline, n.cause, n})
+		}
+	})
 }

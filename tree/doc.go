@@ -51,6 +51,9 @@
 //	Exited        nothing of the process is left; once for each Started
 //	Called        an operator's Request; one Reply answers it
 //	Tick          time has passed
+//	Resumed       another runtime goes on with a restored tree
+//	Adopted       it watches this process of the runtime before
+//	Dropped       output of a process was thrown away
 //
 // # Actions
 //
@@ -67,6 +70,32 @@
 // A Tree has no timers. Deadlines are fields of nodes, Deadline returns the
 // nearest, and whoever drives the tree sends a Tick then. A backoff, a start
 // timeout and a shutdown timeout are all there are.
+//
+// # When the runtime dies
+//
+// A tree outlives whoever drives it. Save writes down, as plain data, all that
+// later behaviour depends on: states, counts and windows, but also the steps,
+// inboxes and deadlines, so that a sweep that was cut off goes on to its end.
+// Restore reads it and believes nothing of it. What happens between two Saves is
+// kept by recording the events: a tree that hears the same events is the same.
+//
+//	Restore            the tree as it was last saved
+//	Step, Step, …      the events that were recorded since; what it answers was
+//	                   done or begun already
+//	Step(Resumed)      report daemon_started
+//	Redo               starts, stops and kills that nobody has answered: some of
+//	                   them were carried out, and only the world knows which
+//	Step(Adopted)      for each process that lives on; nothing else about it changes
+//	Step(Exited)       for each that does not, Lost where nobody knows how it ended
+//
+// An end that is Lost is abnormal, whatever Success says; whoever was being
+// stopped is stopped all the same. New calls are numbered from LastCall, and a
+// tree that has Halted tells so again.
+//
+// A record that lost its end leaves a tree that is behind the world: it does not
+// even know some incarnations that live. Redo and Adopted are no help then.
+// Salvage takes the list of what lives for the truth, drops what was in progress,
+// and lets every supervisor decide about the rest as it always does.
 //
 // # Where a Unix process is not an Erlang process
 //
@@ -104,4 +133,8 @@
 // shutdown.go and admin.go are OTP's rules, each named after the part of
 // supervisor.erl it answers to. change.go says how two specs differ and apply.go
 // carries it out. deadline.go is the queue of times, status.go the snapshot.
+//
+// saved.go is what a tree is written down as, save.go writes and restore.go reads
+// it, sound.go is what every Step relies on. resume.go, redo.go, and salvage.go
+// with drop.go are what a runtime needs that goes on for another one.
 package tree

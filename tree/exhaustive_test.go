@@ -82,7 +82,7 @@ func end(t *testing.T, w *treetest.World) {
 	}
 }
 
-func rest(t *testing.T, w *treetest.World) {
+func rest(t testing.TB, w *treetest.World) {
 	for range restMax {
 		e := w.Oblige()
 		if e == nil {
@@ -104,7 +104,7 @@ func everyEvent(w *treetest.World) []tree.Event {
 }
 
 func timelyEvents(w *treetest.World) []tree.Event {
-	events := append(news(tree.Ref{ID: "c", Generation: present(w)}), tree.Boot{}, tree.Tick{})
+	events := append(news(tree.Ref{ID: "c", Generation: present(w)}), tree.Boot{}, tree.Tick{}, tree.Resumed{}, tree.Dropped{ID: "c", Bytes: 1})
 	for _, r := range everyRequest(present(w)) {
 		called, _ := w.Call(r)
 		events = append(events, called)
@@ -129,6 +129,8 @@ func news(ref tree.Ref) []tree.Event {
 		tree.Ready{Ref: ref},
 		tree.Exited{Ref: ref},
 		tree.Exited{Ref: ref, Exit: tree.Exit{Signal: "SIGKILL"}},
+		tree.Exited{Ref: ref, Exit: tree.Exit{Lost: true}},
+		tree.Adopted{Ref: ref},
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 
 // accepts says whether an end is normal (OTP: normal, shutdown, {shutdown, _}).
 func (s Success) accepts(e Exit) bool {
+	if e.Lost {
+		return false
+	}
 	if e.Signal != "" {
 		return slices.Contains(s.Signals, e.Signal)
 	}
@@ -18,12 +21,27 @@ func (s Success) accepts(e Exit) bool {
 	return false
 }
 
-// String is the end in words: "exit code 3", "killed by SIGKILL".
+// String is the end in words: "exit code 3", "killed by SIGKILL", "ended, and
+// nobody saw how".
 func (e Exit) String() string {
+	if e.Lost {
+		return "ended, and nobody saw how"
+	}
 	if e.Signal != "" {
 		return "killed by " + e.Signal
 	}
 	return "exit code " + strconv.Itoa(e.Code)
+}
+
+// reason is that of an end nobody asked for.
+func (e Exit) reason() EndReason {
+	switch {
+	case e.Lost:
+		return EndLost
+	case e.Signal != "":
+		return EndSignal
+	}
+	return EndExit
 }
 
 // processExited: nothing of the process is left. What that means depends on
@@ -54,11 +72,7 @@ func (t *Tree) processExited(e Exited) {
 
 // processEnded: an end nobody asked for. Its supervisor hears of it in its turn.
 func (t *Tree) processEnded(n *node, exit Exit) {
-	reason := EndExit
-	if exit.Signal != "" {
-		reason = EndSignal
-	}
-	n.lastEnd = &End{Reason: reason, Exit: &exit, At: t.now}
+	n.lastEnd = &End{Reason: exit.reason(), Exit: &exit, At: t.now}
 	n.ranFor(t.now - n.upAt)
 	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: &exit, Because: n.signalled})
 	n.end = ending{seq: seq, normal: n.spec.Success.accepts(exit), blame: blame{n.id(), &exit}}
@@ -109,5 +123,5 @@ func (t *Tree) autoShutdown(s, c *node) {
 			}
 		}
 	}
-	t.beginEnd(s, operation{reason: endAuto, child: c, cause: c.end.seq, blame: c.end.blame})
+	t.beginEnd(s, operation{reason: endAuto, by: c.id(), cause: c.end.seq, blame: c.end.blame})
 }

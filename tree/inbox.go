@@ -10,6 +10,7 @@ const (
 	parentStop                    // stop (OTP: 'EXIT' from the parent)
 	called                        // an operator's request (OTP: a gen_server call)
 	apply                         // its part of an Apply is due
+	startAgain                    // a start that Salvage found undone
 )
 
 // message is one entry of an inbox. It is heard when everything before it has
@@ -80,6 +81,12 @@ func (t *Tree) handle(s *node, m message) {
 		t.serve(s, m)
 	case apply:
 		t.beginChange(s)
+	case startAgain:
+		if c.parent == s && c.state == Stopped && !c.held {
+			op := operation{kind: opAgain, child: c, cause: m.cause}
+			op.steps = []step{{verb: stepStart, child: c}}
+			t.begin(s, op)
+		}
 	}
 }
 

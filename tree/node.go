@@ -32,7 +32,8 @@ type node struct {
 	signalled uint64     // an operator's signal, which causes its next end
 	ran       Generation // the last incarnation that had a process
 	upAt      Time
-	level     int // restarts in a row that were delayed by backoff
+	level     int  // restarts in a row that were delayed by backoff
+	adopted   bool // another runtime started it
 
 	// Of a supervisor.
 	children []*node // in start order (OTP: {Ids, Db})
@@ -160,7 +161,7 @@ func (t *Tree) becomeStarting(n *node, cause uint64) {
 	t.gen++
 	n.generation = t.gen
 	n.held, n.overdue, n.asked, n.killing = false, false, false, false
-	n.signalled = 0
+	n.signalled, n.adopted = 0, false
 	n.end = ending{}
 }
 
@@ -197,5 +198,21 @@ func (t *Tree) settleChild(s, c *node, cause uint64) {
 	}
 	if c.state != Finished {
 		t.become(c, Stopped, cause)
+	}
+}
+
+// each visits every node, each after its supervisor.
+func (t *Tree) each(visit func(n *node)) { t.root.each(visit) }
+
+func (n *node) each(visit func(n *node)) {
+	visit(n)
+	for _, c := range n.children {
+		c.each(visit)
+	}
+	for _, c := range n.forgotten {
+		c.each(visit)
+	}
+	if n.op != nil && n.op.kind == opAdd {
+		n.op.child.each(visit)
 	}
 }

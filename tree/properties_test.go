@@ -158,7 +158,7 @@ func (c *chaos) answer() tree.Event {
 
 func (c *chaos) exit() tree.Event {
 	if p, ok := pick(c.T, c.world.Find(alive)); ok {
-		ends := []tree.Exit{{}, {Code: 1}, {Code: 3}, {Signal: "SIGKILL"}, {Signal: "SIGTERM"}}
+		ends := []tree.Exit{{}, {Code: 1}, {Code: 3}, {Signal: "SIGKILL"}, {Signal: "SIGTERM"}, {Lost: true}}
 		return c.world.End(p, rapid.SampledFrom(ends).Draw(c.T, "exit"))
 	}
 	return nil
@@ -166,6 +166,9 @@ func (c *chaos) exit() tree.Event {
 
 func (c *chaos) notice() tree.Event {
 	if p, ok := pick(c.T, c.world.Find(alive)); ok {
+		if rapid.IntRange(0, 7).Draw(c.T, "adopted") == 7 {
+			return tree.Adopted{Ref: p.Ref}
+		}
 		return tree.Ready{Ref: p.Ref}
 	}
 	return nil
@@ -196,6 +199,9 @@ func (c *chaos) odd() tree.Event {
 		tree.StartIgnored{Ref: ref},
 		tree.Ready{Ref: ref},
 		tree.Exited{Ref: ref},
+		tree.Adopted{Ref: ref},
+		tree.Dropped{ID: ref.ID, Bytes: 1},
+		tree.Resumed{},
 		tree.Tick{},
 		tree.Boot{},
 		tree.Exited{Ref: tree.Ref{ID: c.spec.ID, Generation: 1}},

@@ -77,5 +77,5 @@ func (t *Tree) giveUp(s, c *node, because uint64) {
 	if s.simple() || c.spec.Restart == Temporary {
 		t.forget(s, c)
 	}
-	t.beginEnd(s, operation{reason: endGaveUp, child: c, cause: seq, blame: by})
+	t.beginEnd(s, operation{reason: endGaveUp, by: c.id(), cause: seq, blame: by})
 }

@@ -26,7 +26,11 @@ var rewrite = flag.Bool("rewrite", false, "write the present answers into the sc
 //	started NAME…        the program was executed (pids count from 100)
 //	failed NAME          it could not be
 //	ready NAME
-//	exited NAME CODE|SIGNAL
+//	exited NAME CODE|SIGNAL|lost
+//	dropped NAME BYTES
+//	resume               the runtime dies: the tree is saved, restored and told so; what is to be done again is answered with "again"
+//	adopted NAME
+//	salvage NAME…        the tree learns that these run, and no others
 //	settle               answers every start with started and ready, every stop with SIGTERM, until nothing is asked for
 //	wait DURATION        lets time pass, with a tick at every deadline
 //	stop|start|restart|delete NAME, add SUPERVISOR LINE, signal NAME SIGNAL
@@ -61,7 +65,7 @@ func TestScripts(t *testing.T) {
 func playScript(t *testing.T, text string) string {
 	t.Helper()
 	var out strings.Builder
-	p := &player{t: t, refs: map[string]tree.Ref{}, running: map[string]bool{}, lastPID: 99}
+	p := &player{t: t, refs: map[string]tree.Ref{}, pids: map[string]int{}, running: map[string]bool{}, lastPID: 99}
 	for i, block := range strings.Split(strings.TrimRight(text, "\n")+"\n", "\n\n") {
 		command, _, ok := strings.Cut(block+"\n", "----\n")
 		if !ok {
@@ -84,6 +88,7 @@ type player struct {
 	calls   uint64
 	lastPID int
 	refs    map[string]tree.Ref // the incarnation last started
+	pids    map[string]int
 	running map[string]bool
 	asked   []tree.Action // starts, stops and kills not answered yet
 	out     strings.Builder
@@ -103,6 +108,10 @@ func (p *player) command(lines []string) string {
 		p.wait(duration(p.t, words[1]))
 	case "status":
 		p.status(p.tree.Status(), "")
+	case "resume":
+		p.resume()
+	case "salvage":
+		p.salvage(words[1:])
 	case "diff":
 		for _, c := range p.tree.Diff(p.spec(lines[1:])) {
 			p.change(c)
@@ -143,6 +152,11 @@ func (p *player) event(words []string) tree.Event {
 		return tree.Ready{Ref: p.refs[name]}
 	case "exited":
 		return p.exited(p.refs[name], words[2])
+	case "adopted":
+		return tree.Adopted{Ref: p.refs[name]}
+	case "dropped":
+		bytes, _ := strconv.Atoi(words[2])
+		return tree.Dropped{ID: name, Bytes: int64(bytes)}
 	case "stop":
 		return p.call(tree.TerminateChild{ID: name})
 	case "start":
@@ -166,12 +180,15 @@ func (p *player) event(words []string) tree.Event {
 
 func (p *player) started(ref tree.Ref) tree.Event {
 	p.lastPID++
-	p.running[ref.ID] = true
+	p.running[ref.ID], p.pids[ref.ID] = true, p.lastPID
 	return tree.Started{Ref: ref, PID: p.lastPID}
 }
 
 func (p *player) exited(ref tree.Ref, how string) tree.Event {
 	p.running[ref.ID] = false
+	if how == "lost" {
+		return tree.Exited{Ref: ref, Exit: tree.Exit{Lost: true}}
+	}
 	code, err := strconv.Atoi(how)
 	if err != nil {
 		return tree.Exited{Ref: ref, Exit: tree.Exit{Signal: how}}
@@ -212,8 +229,31 @@ func (p *player) wait(span tree.Time) {
 	p.now = end
 }
 
-func (p *player) step(events ...tree.Event) {
-	out := p.tree.Step(p.now, events...)
+// resume puts a restored tree in the place of the present one, and shows what the
+// new runtime would do again.
+func (p *player) resume() {
+	p.tree = reread(p.t, p.tree)
+	p.step(tree.Resumed{})
+	asked := p.asked
+	for _, a := range p.tree.Redo() {
+		p.out.WriteString("again ")
+		p.act(a)
+	}
+	p.asked = asked
+}
+
+func (p *player) salvage(names []string) {
+	var living []tree.Living
+	for _, name := range names {
+		living = append(living, tree.Living{Ref: p.refs[name], PID: p.pids[name]})
+	}
+	p.asked = nil
+	p.told(p.tree.Salvage(p.now, living))
+}
+
+func (p *player) step(events ...tree.Event) { p.told(p.tree.Step(p.now, events...)) }
+
+func (p *player) told(out tree.Output) {
 	for _, r := range out.Reports {
 		p.report(r)
 	}
@@ -239,6 +279,9 @@ func (p *player) report(r tree.Report) {
 	}
 	if r.Exit != nil {
 		fmt.Fprintf(&p.out, " (%s)", r.Exit)
+	}
+	if r.Bytes != 0 {
+		fmt.Fprintf(&p.out, " bytes=%d", r.Bytes)
 	}
 	if r.Delay != 0 {
 		fmt.Fprintf(&p.out, " delay=%s", time.Duration(r.Delay))
@@ -314,6 +357,9 @@ func (p *player) status(s tree.Status, indent string) {
 	}
 	if s.Held {
 		p.out.WriteString(" held")
+	}
+	if s.Adopted {
+		p.out.WriteString(" adopted")
 	}
 	if s.Until != 0 {
 		fmt.Fprintf(&p.out, " until=%s", time.Duration(s.Until))

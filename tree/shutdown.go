@@ -80,7 +80,7 @@ func (t *Tree) beginEnd(s *node, op operation) {
 	if s.state != Stopping && op.reason != endInitFailed {
 		child := ""
 		if op.reason == endAuto {
-			child = op.child.id()
+			child = op.by
 		}
 		op.cause = t.report(Report{Kind: StopBegun, Node: s.id(), Child: child, Because: op.cause})
 		t.become(s, Stopping, op.cause)
@@ -118,7 +118,7 @@ func (t *Tree) supervisorGone(s *node, op *operation) {
 	s.alive, s.window = false, nil
 	t.refuseInbox(s)
 	if op.reason == endInitFailed && !s.asked {
-		t.startFailed(s, op.blame, Report{Child: op.child.id(), Cause: op.child.id() + " did not start: " + op.why})
+		t.startFailed(s, op.blame, Report{Child: op.by, Cause: op.by + " did not start: " + op.why})
 		return
 	}
 	seq := t.report(Report{Kind: StopDone, Node: s.id(), Because: s.cause})
@@ -157,10 +157,7 @@ func (t *Tree) refuseInbox(s *node) {
 // haltFor ends the tree with the reason of its root's end. A shutdown that was
 // asked for is the reason whatever else came between.
 func (t *Tree) haltFor(root *node, op *operation) {
-	h := Halt{Limit: root.spec.Flags, Process: op.blame.process, Exit: op.blame.exit}
-	if op.child != nil {
-		h.Child = op.child.id()
-	}
+	h := Halt{Limit: root.spec.Flags, Child: op.by, Process: op.blame.process, Exit: op.blame.exit}
 	switch {
 	case t.shutdown != nil:
 		h = Halt{Reason: HaltShutdown}
@@ -175,7 +172,7 @@ func (t *Tree) haltFor(root *node, op *operation) {
 
 // halt is the last thing a tree does.
 func (t *Tree) halt(h Halt) {
-	t.halted = true
+	t.ended = &h
 	t.runnable, t.timers = nil, nil
 	t.refuseChanges()
 	for _, id := range t.waiting {

@@ -102,7 +102,7 @@ var situations = []situation{
 }
 
 // reach makes a world with c in the situation.
-func (s situation) reach(t *testing.T) *treetest.World {
+func (s situation) reach(t testing.TB) *treetest.World {
 	w := treetest.NewWorld(family(s.with), tree.Options{})
 	if s.name != situations[0].name {
 		w.Step(tree.Boot{})

@@ -39,6 +39,7 @@ const (
 	EndSignal      EndReason = "signal"       // a signal that is not ours killed it
 	EndStartFailed EndReason = "start_failed" // it did not start
 	EndStopped     EndReason = "stopped"      // it was stopped
+	EndLost        EndReason = "lost"         // it ended by itself, and nobody saw how
 )
 
 // End is the last end of a process.
@@ -64,6 +65,8 @@ type Status struct {
 	Since Time
 	// Until is when a backoff, a start timeout or a shutdown timeout ends, else 0.
 	Until Time
+	// Adopted says that this incarnation was started for an earlier runtime.
+	Adopted bool
 	// LastEnd is nil before the first end. Processes only.
 	LastEnd *End
 	// Held says that an operator stopped it: the next sweep over it, or a new
@@ -132,7 +135,7 @@ func (n *node) status(deep bool) Status {
 	s := Status{
 		Spec: &spec, State: n.shown(), PID: n.pid, Generation: n.generation,
 		Restarts: n.restarts, Since: n.since, Until: n.deadline,
-		Held: n.held, Cause: n.cause,
+		Held: n.held, Cause: n.cause, Adopted: n.adopted,
 	}
 	if n.lastEnd != nil {
 		end := *n.lastEnd
@@ -183,3 +186,9 @@ func (n *node) listed() []*node {
 	})
 	return list
 }
+
+// LastGeneration is the highest generation that was given out.
+func (t *Tree) LastGeneration() Generation { return t.gen }
+
+// Ending says that the tree was asked to stop.
+func (t *Tree) Ending() bool { return t.shutdown != nil }

@@ -9,7 +9,7 @@ type operation struct {
 	next   int  // the step that is due, or in progress
 	issued bool // the step is in progress: a child has to answer
 
-	child   *node  // whom it is about
+	child   *node  // whom it is about; nil for opBoot, opEnd and opChange
 	cause   uint64 // the report that caused it
 	counted bool   // starts in it are restarts
 
@@ -20,6 +20,7 @@ type operation struct {
 
 	// Of opEnd.
 	reason endReason
+	by     string // the child behind it, by name: it may be forgotten before the end
 	blame  blame
 	why    string // what a failed start said
 }
@@ -35,6 +36,7 @@ const (
 	opCycle                   // both
 	opAdd                     // start_child
 	opChange                  // its part of an Apply
+	opAgain                   // one start that Salvage found undone
 )
 
 // endReason says why a supervisor ends.
@@ -148,10 +150,14 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 	switch op.kind {
 	case opBoot:
 		s.op = nil
-		t.beginEnd(s, operation{reason: endInitFailed, child: c, cause: c.end.seq, blame: c.end.blame, why: why})
-	case opRestart:
-		t.become(c, Restarting, c.end.seq)
+		t.beginEnd(s, operation{reason: endInitFailed, by: c.id(), cause: c.end.seq, blame: c.end.blame, why: why})
+	case opRestart, opAgain:
 		s.op = nil
+		if op.kind == opAgain && c.spec.Restart == Temporary {
+			t.settleChild(s, c, c.end.seq)
+			return
+		}
+		t.become(c, Restarting, c.end.seq)
 		t.send(s, message{kind: tryAgain, child: c})
 	case opStart, opCycle, opAdd:
 		s.op = nil
@@ -169,7 +175,7 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 func (t *Tree) stepIgnored(s, c *node) {
 	op := s.op
 	op.ignored = true
-	if s.simple() && op.kind != opAdd || op.kind == opBoot && c.spec.Restart == Temporary {
+	if s.simple() && op.kind != opAdd || (op.kind == opBoot || op.kind == opAgain) && c.spec.Restart == Temporary {
 		t.forget(s, c)
 	}
 	t.advance(s)

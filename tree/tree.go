@@ -41,7 +41,11 @@ type Tree struct {
 	// shutdown is the ShutdownTree that was asked for, if any.
 	shutdown *ShutdownTree
 	waiting  []uint64 // the calls that its end answers
-	halted   bool
+	// ended is set by Halt.
+	ended *Halt
+	// lastCall is the highest number of a call so far, resumed the report of the
+	// latest Resumed.
+	lastCall, resumed uint64
 }
 
 // New returns a tree that wants spec and has started nothing: Boot does. The
@@ -78,7 +82,7 @@ func (t *Tree) hear(e Event) {
 		t.call(c)
 		return
 	}
-	if t.halted {
+	if t.ended != nil {
 		return
 	}
 	switch e := e.(type) {
@@ -97,6 +101,12 @@ func (t *Tree) hear(e Event) {
 		t.processReady(e)
 	case Exited:
 		t.processExited(e)
+	case Resumed:
+		t.resume()
+	case Adopted:
+		t.processAdopted(e)
+	case Dropped:
+		t.outputDropped(e)
 	}
 }
 

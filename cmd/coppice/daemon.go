@@ -5,63 +5,109 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"coppice/configs"
 	"coppice/ipc"
 )
 
 func (a *app) daemonCommand() *cobra.Command {
-	watch, reportFD := false, 0
+	watch := false
 	cmd := &cobra.Command{
 		Use:   "daemon",
 		Short: "Runs the tree for an init system",
 		Long: `Runs the tree like up, without the output of its processes: it is in their logs. It
 ends with the tree: 0 after a stop, 1 when the root gave up or did not start.`,
 		Args: cobra.NoArgs,
-		RunE: runs(func(context.Context, []string) error { return a.daemon(watch, openReport(reportFD)) }),
+		RunE: runs(func(ctx context.Context, _ []string) error {
+			return a.daemon(ctx, watch, openReport(a.env(reportVariable)))
+		}),
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "reload when the tree file changes")
-	cmd.Flags().IntVar(&reportFD, "report-fd", 0, "")
-	_ = cmd.Flags().MarkHidden("report-fd") // the flag is ours and exists
 	return cmd
 }
 
-func (a *app) daemon(watch bool, r *report) error {
-	err := a.runDaemon(watch, r)
+func (a *app) daemon(ctx context.Context, watch bool, r *report) error {
+	err := a.runDaemon(ctx, watch, r)
 	r.send(reportFailed, words(err))
 	return err
 }
 
-func (a *app) runDaemon(watch bool, r *report) error {
-	file, p, err := a.home()
+func (a *app) runDaemon(ctx context.Context, watch bool, r *report) error {
+	run, err := a.wanted()
 	if err != nil {
 		return err
 	}
-	config, err := a.loadFile(file)
-	if err != nil {
+	if err := a.relieve(ctx, run.place); err != nil {
 		return err
 	}
 	log := a.logger()
 	defer func() { _ = log.Sync() }() // a pipe cannot be synced
-	code, err := a.engine.run(daemonOptions{
-		config: config, place: p, watch: watch, log: log,
-		started: func(err error) {
-			if err == nil {
-				r.send(reportStarted, "")
-			} else {
-				r.send(reportFailed, words(err))
-			}
-		},
-	})
+	run.watch, run.detached = watch, r != nil
+	run.log = func(*configs.Config) *zap.Logger { return log }
+	run.started = func(err error) {
+		if err == nil {
+			r.send(reportStarted, fmt.Sprint(os.Getpid()))
+		} else {
+			r.send(reportFailed, words(err))
+		}
+	}
+	code, err := a.engine.run(run)
 	if held, ok := errors.AsType[*ipc.HeldError](err); ok {
 		r.send(reportHeld, fmt.Sprint(held.PID))
 	} else if err != nil {
 		r.send(reportFailed, words(err))
 	}
-	return a.ended(code, err)
+	return a.ended(run, code, err)
+}
+
+// wanted is where a daemon is to run its tree, and how it reads the file if it has
+// to. A daemon that goes on with an earlier one's looks for no file; where there may
+// be a tree to go on with, a file that is wrong or gone may not matter.
+func (a *app) wanted() (daemonOptions, error) {
+	if p, ok := a.engine.charged(); ok {
+		return daemonOptions{place: p, load: a.load}, nil
+	}
+	file, p, wrong := a.home()
+	var config *configs.Config
+	if wrong == nil {
+		config, wrong = a.loadFile(file)
+	} else if left, err := a.place(); err == nil {
+		p = left
+	}
+	if wrong != nil && !hasJournal(p) {
+		return daemonOptions{}, wrong
+	}
+	return daemonOptions{place: p, wrong: wrong, load: func() (*configs.Config, error) { return config, wrong }}, nil
+}
+
+// relieve lets go the daemon of a tree whose keeper nobody waits for any more: the
+// one that was waited for has been killed, and this process is to be waited for in
+// its place.
+func (a *app) relieve(ctx context.Context, p place) error {
+	if a.engine.claimed() {
+		return nil
+	}
+	t, err := a.askTree(ctx, p, false)
+	if err != nil || !t.Daemon.Unattended {
+		return nil // whatever is wrong, the lock tells it
+	}
+	ends, err := openEnds(t.Daemon)
+	if err != nil {
+		return err
+	}
+	defer ends.close()
+	if err := p.client().Leave(ctx); err != nil {
+		return err
+	}
+	return a.patiently(ends.await, func() string {
+		return fmt.Sprintf("the daemon with pid %d makes way", t.Daemon.PID)
+	})
 }
 
 // words is an error as one line of a report.
@@ -75,7 +121,7 @@ func words(err error) string {
 // The first word of what a detached daemon reports to the `up -d` that waits for
 // it, in one line.
 const (
-	reportStarted = "started" // the tree is started
+	reportStarted = "started" // the tree is started; the daemon's pid follows
 	reportHeld    = "held"    // another daemon has the state folder; its pid follows
 	reportFailed  = "failed"  // why follows
 )
@@ -87,10 +133,15 @@ type report struct {
 	sent bool
 }
 
+// reportVariable names the descriptor of the pipe to report on. The keeper gives
+// it to the first daemon only.
+const reportVariable = "COPPICE_REPORT"
+
 // openReport takes over the pipe and keeps it from the daemon's children, who
 // would hold it open.
-func openReport(fd int) *report {
-	if fd == 0 {
+func openReport(text string) *report {
+	fd, err := strconv.Atoi(text)
+	if err != nil || fd < 3 {
 		return nil
 	}
 	unix.CloseOnExec(fd)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -68,11 +69,12 @@ func (a *app) upRunning(ctx context.Context, p place, t *ipc.Tree, file string) 
 	return a.print(text)
 }
 
-// upFresh starts a daemon and waits for its report.
+// upFresh starts a daemon and waits for its report. A tree file that is wrong
+// matters only if there is no tree to go on with, which the daemon finds out.
 func (a *app) upFresh(ctx context.Context, p place, file string, watch bool) error {
-	config, err := a.loadFile(file)
-	if err != nil {
-		return err
+	config, wrong := a.loadFile(file)
+	if wrong != nil && !hasJournal(p) {
+		return wrong
 	}
 	daemon, pipe, err := a.launch(p, file, watch)
 	if err != nil {
@@ -88,19 +90,39 @@ func (a *app) upFresh(ctx context.Context, p place, file string, watch bool) err
 		return fmt.Errorf("cannot hear of the daemon: %w", err)
 	}
 	word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-	if word == reportStarted {
-		return a.print(fmt.Sprintf("%s is up, its daemon is pid %d\n", safe(config.Name), daemon.Pid))
+	switch {
+	case word == reportStarted && wrong == nil:
+		return a.print(fmt.Sprintf("%s is up, its daemon is pid %s\n", safe(config.Name), safe(rest)))
+	case word == reportStarted:
+		a.note("%s is wrong and was not needed: the tree runs as it was loaded before", file)
+		return a.print(fmt.Sprintf("the tree is up, its daemon is pid %s\n", safe(rest)))
+	case word == "" && a.answers(ctx, p):
+		return ipc.ErrNoDaemon // the first daemon was killed, and another one goes on: ask that
 	}
 	_, _ = daemon.Wait() // it ends by itself; its exit code says less than its report
-	switch word {
-	case reportHeld:
+	switch {
+	case word == reportHeld:
 		pid, _ := strconv.Atoi(rest) // 0: it is not known
 		return &ipc.HeldError{Dir: p.run, PID: pid}
-	case reportFailed:
+	case word == reportFailed && wrong != nil:
+		return wrong
+	case word == reportFailed:
 		return &ipc.Error{Code: ipc.CodeRefused, Title: rest}
 	default:
 		return fmt.Errorf("the daemon ended before the tree was started; see %s", filepath.Join(p.state, daemonLog))
 	}
+}
+
+// hasJournal says whether there may be a tree to go on with.
+func hasJournal(p place) bool {
+	_, err := os.Lstat(filepath.Join(p.state, "journal"))
+	return err == nil
+}
+
+// answers says whether a daemon answers.
+func (a *app) answers(ctx context.Context, p place) bool {
+	_, err := a.askTree(ctx, p, false)
+	return err == nil
 }
 
 // launch executes this program again as a daemon of its own session, with the
@@ -121,7 +143,7 @@ func (a *app) launch(p place, file string, watch bool) (*os.Process, *os.File, e
 		return nil, nil, err
 	}
 	defer w.Close()
-	argv := []string{"coppice", "daemon", "--file", file, "--report-fd", "3"}
+	argv := []string{"coppice", "daemon", "--file", file}
 	if p != systemPlace() {
 		argv = append(argv, "--state", p.state)
 	}
@@ -129,7 +151,7 @@ func (a *app) launch(p place, file string, watch bool) (*os.Process, *os.File, e
 		argv = append(argv, "--watch")
 	}
 	process, err := os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
-		Dir: a.dir, Env: a.environ, Files: []*os.File{null, log, log, w},
+		Dir: a.dir, Env: append(slices.Clip(a.environ), reportVariable+"=3"), Files: []*os.File{null, log, log, w},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if errors.Is(err, fs.ErrNotExist) {

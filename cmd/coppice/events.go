@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +42,7 @@ func (a *app) events(ctx context.Context, follow bool) error {
 	if !errors.Is(err, ipc.ErrNoDaemon) {
 		return err
 	}
-	events, err := leftEvents(p)
+	events, err := a.leftEvents(p)
 	if err != nil {
 		return err
 	}
@@ -59,9 +59,13 @@ func (a *app) events(ctx context.Context, follow bool) error {
 
 // leftEvents is the record that the last daemon left; without one there never
 // was a daemon.
-func leftEvents(p place) ([]ipc.Event, error) {
-	events, err := readRecord(p.state)
-	if errors.Is(err, os.ErrNotExist) {
+func (a *app) leftEvents(p place) ([]ipc.Event, error) {
+	var events []ipc.Event
+	err := a.engine.events(p.state, func(e ipc.Event) error {
+		events = append(events, e)
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ipc.ErrNoDaemon
 	}
 	return events, err
@@ -84,7 +88,7 @@ func (p page) eventLine(e ipc.Event) string {
 
 func kindPaint(kind string) paint {
 	switch tree.Kind(kind) {
-	case tree.ExitSeen, tree.StartFailure, tree.GaveUp, "unhealthy":
+	case tree.ExitSeen, tree.StartFailure, tree.GaveUp, tree.OutputDropped, "unhealthy":
 		return red
 	case tree.RestartBegun, tree.BackoffBegun:
 		return yellow
@@ -104,6 +108,12 @@ func eventDetails(e ipc.Event) string {
 	}
 	add(e.Request)
 	add(endWords(e.Code, e.Signal))
+	if e.Lost {
+		add("nobody saw how")
+	}
+	if e.Bytes != 0 {
+		add(fmt.Sprintf("%d bytes", e.Bytes))
+	}
 	add(e.Cause)
 	if e.Child != "" {
 		add("over " + e.Child)

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"coppice/ipc"
 )
@@ -42,4 +43,58 @@ func TestChangesPage(t *testing.T) {
 		{Kind: "added", Name: "new", Type: "process", Supervisor: "backend", Error: "cannot execute ./new: no such file"},
 	}
 	golden(t, "changes", changesPage(changes, false)+changesPage(changes, true)+changesPage(nil, false))
+}
+
+func TestLogNotes(t *testing.T) {
+	lines := newLogLines(page{now: noon}, []string{"worker"})
+	var got strings.Builder
+	for _, l := range []ipc.LogLine{
+		{Node: "api", Incarnation: 3, Text: "one"},
+		{Node: "api", Incarnation: 3, Stream: "stderr", Text: "two"},
+		{Node: "worker", Text: "without incarnations"},
+		{Node: "api", Incarnation: 4, Text: "three"},
+		{Node: "api", Incarnation: 3, Text: "late words of the one before"},
+		{Node: "api", Incarnation: 4, Dropped: 1},
+		{Node: "api", Incarnation: 5, Dropped: 1234},
+		{Node: "api", DroppedFiles: 2},
+		{Node: "api", Dropped: 5, DroppedFiles: 1},
+		{Node: "api", Incarnation: 5, Text: "\x1b[2Jfour"},
+	} {
+		l.Time = noon
+		got.WriteString(lines.text(l))
+	}
+	want := `
+12:00:00.000 api    | one
+12:00:00.000 api    | two
+12:00:00.000 worker | without incarnations
+12:00:00.000 api    | --- started again ---
+12:00:00.000 api    | three
+12:00:00.000 api    | late words of the one before
+12:00:00.000 api    | --- 1 byte of output missing ---
+12:00:00.000 api    | --- started again ---
+12:00:00.000 api    | --- 1234 bytes of output missing ---
+12:00:00.000 api    | --- 2 log files removed unread ---
+12:00:00.000 api    | --- 5 bytes of output missing, 1 log file removed unread ---
+12:00:00.000 api    | \x1b[2Jfour
+`
+	if got.String() != want[1:] {
+		t.Errorf("got\n%swant%s", got.String(), want)
+	}
+}
+
+func TestSinceTime(t *testing.T) {
+	for text, want := range map[string]time.Time{
+		"": {}, "10m": noon.Add(-10 * time.Minute), "1h30m": noon.Add(-90 * time.Minute), "0s": noon,
+		"2026-01-02T15:04:05Z":          time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC),
+		"2026-01-02T15:04:05.678+01:00": time.Date(2026, 1, 2, 14, 4, 5, 678e6, time.UTC),
+	} {
+		if got, err := sinceTime(text, noon); err != nil || !got.Equal(want) {
+			t.Errorf("since %q is %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"-10m", "10", "yesterday", "2026-01-02", "\x1b[2J"} {
+		if got, err := sinceTime(text, noon); err == nil {
+			t.Errorf("since %q is %v", text, got)
+		}
+	}
 }

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
-	"strings"
-	"unicode/utf8"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +14,7 @@ import (
 
 func (a *app) logsCommand() *cobra.Command {
 	q := ipc.LogQuery{Last: -1}
+	since := ""
 	cmd := &cobra.Command{
 		Use:   "logs [NAME...]",
 		Short: "Shows what the processes wrote",
@@ -22,17 +23,36 @@ order. --raw NAME gives every byte as the process wrote it, oldest first.
 Without a daemon it reads what the last one left.`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeNames,
-		RunE: runs(func(ctx context.Context, args []string) error {
+		RunE: runs(func(ctx context.Context, args []string) (err error) {
 			q.Names = args
+			if q.Since, err = sinceTime(since, a.now()); err != nil {
+				return err
+			}
 			return a.logs(ctx, q)
 		}),
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&q.Follow, "follow", "f", false, "go on with what is written from now on")
 	flags.IntVarP(&q.Last, "lines", "n", q.Last, "only the last `N` lines (default: all)")
+	flags.StringVar(&since, "since", "", "only what was written since `T`: 10m ago, or 2026-01-02T15:04:05Z")
 	flags.BoolVar(&q.Raw, "raw", false, "every byte of one process")
 	flags.BoolVar(&q.Stderr, "stderr", false, "with --raw: stderr, where the log is split")
 	return a.showsJSON(cmd)
+}
+
+// sinceTime reads a moment: how long ago, or when. Empty text is the zero time.
+func sinceTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}, usagef("cannot read --since %s: use how long ago (10m, 1h30m) or a time (2026-01-02T15:04:05Z)", safe(text))
+	}
+	return t, nil
 }
 
 func (a *app) logs(ctx context.Context, q ipc.LogQuery) error {
@@ -48,13 +68,50 @@ func (a *app) logs(ctx context.Context, q ipc.LogQuery) error {
 	if err != nil {
 		return err
 	}
+	if q.Follow {
+		return a.followLogs(ctx, p, q)
+	}
 	emit := a.logPrinter(q)
 	err = p.client().Logs(ctx, q, emit)
-	if refusal, ok := errors.AsType[*ipc.Error](err); ok && refusal.Code == ipc.CodeNoNode && len(q.Names) > 0 {
-		return a.suggestOne(ctx, p, q.Names, err)
-	}
 	if errors.Is(err, ipc.ErrNoDaemon) {
 		return a.leftLogs(p, q, emit)
+	}
+	return a.suggestForLogs(ctx, p, q, err)
+}
+
+// followLogs shows what is written, whichever daemon runs, until none does; then
+// what the last one left.
+func (a *app) followLogs(ctx context.Context, p place, q ipc.LogQuery) error {
+	var cursor ipc.Cursor
+	show := a.logPrinter(q)
+	emit := func(l ipc.LogLine) error {
+		if !cursor.Note(l) {
+			return nil
+		}
+		return show(l)
+	}
+	q.Positions = true
+	err := p.client().Logs(ctx, q, emit)
+	switch {
+	case errors.Is(err, ipc.ErrNoDaemon):
+		if err := a.leftLogs(p, q, emit); err != nil {
+			return err
+		}
+		a.note("no daemon runs: there is nothing to follow")
+		return nil
+	case cursor.Began() && (err == nil || errors.Is(err, ipc.ErrDaemonGone)):
+		left := a.leftLogs(p, cursor.Resume(q), emit)
+		if refusal, ok := errors.AsType[*ipc.Error](left); ok && refusal.Code == ipc.CodeNoNode || errors.Is(left, ipc.ErrNoDaemon) {
+			left = nil // what never wrote has left nothing
+		}
+		return errors.Join(left, err)
+	}
+	return a.suggestForLogs(ctx, p, q, err)
+}
+
+func (a *app) suggestForLogs(ctx context.Context, p place, q ipc.LogQuery, err error) error {
+	if refusal, ok := errors.AsType[*ipc.Error](err); ok && refusal.Code == ipc.CodeNoNode && len(q.Names) > 0 {
+		return a.suggestOne(ctx, p, q.Names, err)
 	}
 	return err
 }
@@ -78,46 +135,36 @@ func (a *app) leftLogs(p place, q ipc.LogQuery, emit func(ipc.LogLine) error) er
 	if _, err := os.Stat(p.logs); err != nil {
 		return ipc.ErrNoDaemon
 	}
-	follow := q.Follow
 	q.Follow = false
-	if err := a.engine.readLogs(p.logs, q, emit); err != nil {
-		return err
-	}
-	if follow {
-		a.note("no daemon runs: there is nothing to follow")
-	}
-	return nil
+	return a.engine.readLogs(p.logs, q, emit)
 }
 
-// logPrinter prints lines as they come; names are padded to the longest so far.
+// logPrinter prints lines as they come.
 func (a *app) logPrinter(q ipc.LogQuery) func(ipc.LogLine) error {
-	if q.Raw {
+	switch {
+	case q.Raw:
+		return a.printRaw
+	case a.json:
 		return func(l ipc.LogLine) error {
-			_, err := a.out.Write(l.Bytes)
-			return err
-		}
-	}
-	if a.json {
-		return func(l ipc.LogLine) error {
-			l.Bytes = nil // Text says it
+			l.Bytes, l.At = nil, "" // Text says it, and who follows knows
 			return a.ndjson(l)
 		}
 	}
-	page := a.page()
-	width := 0
-	for _, name := range q.Names {
-		width = max(width, len(name))
-	}
-	return func(l ipc.LogLine) error {
-		width = max(width, utf8.RuneCountInString(safe(l.Node)))
-		return a.print(page.logLine(l, width) + "\n")
-	}
+	lines := newLogLines(a.page(), q.Names)
+	return func(l ipc.LogLine) error { return a.print(lines.text(l)) }
 }
 
-// logLine is a line of output behind its time and its name.
-func (p page) logLine(l ipc.LogLine, width int) string {
-	name := safe(l.Node)
-	blanks := strings.Repeat(" ", max(0, width-utf8.RuneCountInString(name)))
-	return p.brush.paint(dim, l.Time.In(p.now.Location()).Format("15:04:05.000")) + " " +
-		p.brush.paint(ofName(l.Node), name+blanks+" |") + " " + safe(l.Text)
+// printRaw writes bytes as they are; what is missing is told beside them.
+func (a *app) printRaw(l ipc.LogLine) error {
+	if missing := missingWords(l); missing != "" {
+		a.note("%s: %s", safe(l.Node), missing)
+		return nil
+	}
+	if len(l.Bytes) == 0 {
+		return nil
+	}
+	if _, err := a.out.Write(l.Bytes); err != nil {
+		return fmt.Errorf("cannot write: %w", err)
+	}
+	return nil
 }

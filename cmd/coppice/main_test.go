@@ -16,7 +16,8 @@ import (
 // TestMain lets scripts run this test binary as `coppice`, with an engine that
 // plays a daemon.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "coppice" {
+	switch filepath.Base(os.Args[0]) {
+	case "coppice", "coppice-daemon": // which is what the keeper calls it
 		os.Exit(execute(os.Args[1:], processWorld(), playedEngine()))
 	}
 	os.Exit(m.Run())

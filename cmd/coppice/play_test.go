@@ -45,12 +45,19 @@ func playedEngine() engine {
 				return 1, err
 			}
 			defer l.Release()
+			config, err := o.load()
+			if err != nil {
+				return 1, err
+			}
 			p := &played{
-				place: o.place, config: o.config, play: os.Getenv("PLAY"),
+				place: o.place, config: config, play: os.Getenv("PLAY"),
 				changed: make(chan struct{}), ended: make(chan struct{}), boot: make(chan error, 1),
 			}
 			return p.run(l, o)
 		},
+		charged: func() (place, bool) { return place{}, false },
+		claimed: func() bool { return false },
+		events:  playedEvents,
 		readLogs: func(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
 			return emit(ipc.LogLine{Time: noon, Node: "left", Text: fmt.Sprint("in ", filepath.Base(dir))})
 		},
@@ -58,7 +65,7 @@ func playedEngine() engine {
 }
 
 func (p *played) run(l *ipc.Listener, o daemonOptions) (int, error) {
-	p.root = playedNode(o.config.Spec)
+	p.root = playedNode(p.config.Spec)
 	server := ipc.NewServer(p, ipc.ServerOptions{})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -77,7 +84,7 @@ func (p *played) run(l *ipc.Listener, o daemonOptions) (int, error) {
 		o.started(nil)
 	}
 	if o.echo != nil {
-		fmt.Fprintln(o.echo, "up with", o.config.Name)
+		fmt.Fprintln(o.echo, "up with", p.config.Name)
 	}
 	close(p.boot)
 	select {
@@ -253,3 +260,30 @@ type emitter func(ipc.LogLine) error
 func (e emitter) Write(b []byte) (int, error) { return len(b), e(ipc.LogLine{Bytes: b}) }
 
 func (p *played) Started(context.Context) error { return <-p.boot }
+
+func (p *played) Upgrade(context.Context, ipc.UpgradeRequest) error {
+	return &ipc.Error{Code: ipc.CodeRefused, Title: "this daemon has no keeper"}
+}
+
+func (p *played) Leave(context.Context) error {
+	return &ipc.Error{Code: ipc.CodeRefused, Title: "the tree has a keeper that is waited for"}
+}
+
+// playedEvents reads what a played daemon has left: lines of JSON.
+func playedEvents(dir string, emit func(ipc.Event) error) error {
+	file, err := os.Open(filepath.Join(dir, "events"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	lines := json.NewDecoder(file)
+	for {
+		var e ipc.Event
+		if lines.Decode(&e) != nil {
+			return nil // the end, or a line that was torn
+		}
+		if err := emit(e); err != nil {
+			return err
+		}
+	}
+}

@@ -15,6 +15,16 @@ import (
 type engine struct {
 	// run is a daemon's whole life; the code is that of the process.
 	run func(daemonOptions) (code int, err error)
+	// charged is what a daemon has to go on with that its keeper started after an
+	// earlier one; false: this process is none.
+	charged func() (place, bool)
+	// claimed says that the keeper of this process has the state folder already.
+	claimed func() bool
+	// plan is what this program would do as the next daemon of a tree.
+	plan func(place) (*supervisor.Plan, error)
+	// events reads the event record that a daemon has left in a state folder;
+	// fs.ErrNotExist: there is none.
+	events func(stateDir string, emit func(ipc.Event) error) error
 	// readLogs reads captured output from a folder of logs, without a daemon. A
 	// name that it does not know is an *ipc.Error with CodeNoNode.
 	readLogs func(logsDir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error
@@ -22,27 +32,46 @@ type engine struct {
 
 // daemonOptions are what a command line says to a daemon.
 type daemonOptions struct {
-	config *configs.Config
-	place  place
-	echo   io.Writer // what the children write; nil: nowhere
-	colour bool
-	watch  bool // reload when the tree file changes
+	// load reads the tree file. It is called if a fresh tree is to be started.
+	load  func() (*configs.Config, error)
+	wrong error // what load will say, if it is known
+	place place
+	// detached: nobody waits for the daemon.
+	detached bool
+	echo     io.Writer // what the children write; nil: nowhere
+	colour   bool
+	watch    bool // reload when the tree file changes
 	// foreground: a terminal that hangs up stops the tree.
 	foreground bool
-	log        *zap.Logger
+	log        func(*configs.Config) *zap.Logger
 	started    func(error) // called once: the start is complete, or why it failed
 }
 
 // realEngine is the engine of the installed program.
 func realEngine() engine {
-	return engine{run: runTree, readLogs: supervisor.ReadLogs}
+	return engine{run: runTree, charged: charged, claimed: supervisor.Claimed, plan: planFor, events: leftEvents, readLogs: supervisor.ReadLogs}
+}
+
+func planFor(p place) (*supervisor.Plan, error) { return supervisor.PlanFor(folders(p), version) }
+
+func folders(p place) supervisor.Folders {
+	return supervisor.Folders{Run: p.run, Record: p.state, Logs: p.logs}
 }
 
 func runTree(o daemonOptions) (int, error) {
 	return supervisor.Run(supervisor.Options{
-		Config:  o.config,
-		Folders: supervisor.Folders{Run: o.place.run, Record: o.place.state, Logs: o.place.logs},
+		Load: o.load, Detached: o.detached,
+		Folders: folders(o.place),
 		Echo:    o.echo, Colour: o.colour, Watch: o.watch, Foreground: o.foreground,
 		Log: o.log, Version: version, Started: o.started,
 	})
+}
+
+func charged() (place, bool) {
+	c, ok := supervisor.Charged()
+	return place{run: c.Folders.Run, state: c.Folders.Record, logs: c.Folders.Logs}, ok
+}
+
+func leftEvents(stateDir string, emit func(ipc.Event) error) error {
+	return supervisor.ReadEvents(stateDir, 0, emit)
 }

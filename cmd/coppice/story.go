@@ -37,7 +37,7 @@ func why(name string, t *ipc.Tree, events []ipc.Event, now time.Time) (account, 
 		chain, s.torn = causes(events, at)
 		a.Text = s.opening(node) + s.tell(chain) + s.advice(node, chain)
 	} else {
-		at := lastIndex(events, func(e ipc.Event) bool { return e.Node == name })
+		at := lastIndex(events, func(e ipc.Event) bool { return e.Node == name && changesState(e.Kind) })
 		if at < 0 {
 			return a, false
 		}
@@ -84,12 +84,18 @@ func causes(events []ipc.Event, at int) (chain []ipc.Event, torn bool) {
 	return chain, len(chain) > 0
 }
 
+// changesState says whether a kind of event tells of a node's state, and not only
+// of something beside it.
+func changesState(kind string) bool {
+	return tree.Kind(kind) != tree.OutputDropped
+}
+
 // stateAfter is the state that a node was left in by its last event.
 func stateAfter(kind string) string {
 	switch tree.Kind(kind) {
 	case tree.StartBegun:
 		return string(tree.Starting)
-	case tree.StartDone, tree.BecameReady, "healthy", "unhealthy", "adopted":
+	case tree.StartDone, tree.BecameReady, tree.ChildAdopted, "healthy", "unhealthy":
 		return string(tree.Up)
 	case tree.StopBegun:
 		return string(tree.Stopping)
@@ -195,7 +201,11 @@ func (s *story) clause(chain []ipc.Event, i int) {
 	case tree.ReqMade:
 		s.add("; ", s.request(e)+s.at(e, i))
 	case tree.DaemonStarted:
-		s.add("; ", "coppice started the tree"+s.at(e, i))
+		if e.Request != "" {
+			s.add("; ", "coppice itself was restarted"+s.at(e, i))
+		} else {
+			s.add("; ", "coppice started the tree"+s.at(e, i))
+		}
 	case tree.DaemonStopping:
 		s.add("; ", "coppice was asked to stop the tree ("+e.Request+")"+s.at(e, i))
 	case tree.ExitSeen:
@@ -223,7 +233,7 @@ func (s *story) other(e ipc.Event, i int) {
 		text += " became unhealthy"
 	case "healthy":
 		text += " became healthy"
-	case "adopted":
+	case string(tree.ChildAdopted):
 		text = "coppice itself was restarted and took " + text + " over"
 	default:
 		text += " reported " + e.Kind
@@ -263,6 +273,8 @@ func (s *story) exited(chain []ipc.Event, i int) {
 	e := chain[i]
 	words := " ended"
 	switch {
+	case e.Lost:
+		words = " ended while nobody was there to see how"
 	case e.Signal != nil:
 		words = " was killed by " + *e.Signal
 	case e.Code != nil:
@@ -438,7 +450,7 @@ func broken(chain []ipc.Event) bool {
 func adviceWithoutDaemon(state string, chain []ipc.Event) string {
 	switch tree.State(state) {
 	case tree.Up, tree.Starting, tree.Stopping:
-		return " The event record does not say how the daemon ended. What it started may still run, unwatched: end that before `coppice up` starts it anew."
+		return " The event record does not say how the daemon ended. `coppice up` goes on with what still runs, and starts the tree anew if nothing does."
 	}
 	if broken(chain) {
 		return " Mend it and run `coppice up`."

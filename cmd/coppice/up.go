@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,45 +37,60 @@ its start failed. On a running tree -d waits until that one is started.`,
 // up runs the tree in this process. While another daemon's `down` is under way
 // it waits for the end of that.
 func (a *app) up(ctx context.Context, watch bool) error {
-	file, p, err := a.home()
+	run, err := a.wanted()
 	if err != nil {
 		return err
 	}
-	config, err := a.loadFile(file)
-	if err != nil {
-		return err
+	if !a.engine.claimed() {
+		if err := a.upTurn(ctx, run.place); err != nil {
+			return cmp.Or(run.wrong, err)
+		}
 	}
+	run.watch, run.foreground, run.log = watch, true, a.foregroundLogger
+	run.echo, run.colour = a.out, a.colour()
+	code, err := a.engine.run(run)
+	return a.ended(run, code, err)
+}
+
+// upTurn returns when the tree may be run here.
+func (a *app) upTurn(ctx context.Context, p place) error {
 	switch t, err := a.askTree(ctx, p, false); {
 	case err == nil && t.Daemon.Stopping:
-		if err := a.awaitEnd(t); err != nil {
-			return err
-		}
+		return a.awaitEnd(t)
+	case err == nil && t.Daemon.Unattended:
+		return a.relieve(ctx, p)
 	case err == nil:
-		return runsAlready(t.Daemon.PID)
+		return runsAlready(t.Daemon)
 	case !errors.Is(err, ipc.ErrNoDaemon):
 		return err
 	}
-	log := a.foregroundLogger(config)
-	defer func() { _ = log.Sync() }() // a terminal cannot be synced
-	return a.ended(a.engine.run(daemonOptions{
-		config: config, place: p, watch: watch, log: log, foreground: true,
-		echo: a.out, colour: a.colour(),
-	}))
+	return nil
 }
 
 // runsAlready refuses to run a tree twice.
-func runsAlready(pid int) error {
+func runsAlready(d ipc.Daemon) error {
+	kept := ""
+	if d.Keeper != 0 {
+		kept = fmt.Sprintf(", kept by pid %d", d.Keeper)
+	}
 	return &ipc.Error{Code: ipc.CodeRefused, Title: fmt.Sprintf(
-		"the tree runs already, its daemon is pid %d; use `coppice logs -f` to see its output", pid)}
+		"the tree runs already, its daemon is pid %d%s; use `coppice logs -f` to see its output", d.PID, kept)}
 }
 
 // ended makes an exit code of a daemon's end.
-func (a *app) ended(code int, err error) error {
+func (a *app) ended(run daemonOptions, code int, err error) error {
 	if held, ok := errors.AsType[*ipc.HeldError](err); ok {
-		return runsAlready(held.PID)
+		if run.wrong != nil {
+			return run.wrong
+		}
+		other := ipc.Daemon{PID: held.PID}
+		if t, err := a.askTree(context.Background(), run.place, false); err == nil {
+			other = t.Daemon
+		}
+		return runsAlready(other)
 	}
-	if err != nil && code == exitDone {
-		code = exitRefused
+	if err != nil && (code == exitDone || codeOf(err) == exitUsage) {
+		code = codeOf(err)
 	}
 	a.say(err)
 	return outcome(code)

@@ -46,7 +46,7 @@ func (a *app) why(ctx context.Context, name string) error {
 func (a *app) known(ctx context.Context, p place) (*ipc.Tree, []ipc.Event, error) {
 	t, err := a.askTree(ctx, p, false)
 	if errors.Is(err, ipc.ErrNoDaemon) {
-		events, err := leftEvents(p)
+		events, err := a.leftEvents(p)
 		return nil, events, err
 	}
 	if err != nil {

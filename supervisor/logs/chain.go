@@ -282,6 +282,7 @@ func (c *chain) advance(fault error) bool {
 			continue
 		}
 		missing := int(g.seq - at.seq - 1)
+		c.begun = c.begun || unpackFault(fault) // that is told in any case
 		switch {
 		case fault == nil:
 		case at.size < 0:

@@ -153,6 +153,24 @@ func (s *Store) Reopen(p Pipe, how configs.Log, pid int) error {
 	return fmt.Errorf("cannot go on with the output of %s: %w", p.Name, err)
 }
 
+// Present are the pipes that a living process has for its stdout and, if its log is
+// split, its stderr now, for one of which nothing else is known. They have no Mark.
+func Present(name string, how configs.Log, pid int) []Pipe {
+	streams := map[string]string{outStream: "1"}
+	if how.Split {
+		streams[errStream] = "2"
+	}
+	var pipes []Pipe
+	for stream, fd := range streams {
+		var stat unix.Stat_t
+		err := unix.Stat("/proc/"+strconv.Itoa(pid)+"/fd/"+fd, &stat)
+		if err == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO {
+			pipes = append(pipes, Pipe{Name: name, Stream: stream, Inode: stat.Ino})
+		}
+	}
+	return pipes
+}
+
 // findPipe finds a pipe among the descriptors of a process.
 func findPipe(p Pipe, pid int) (path string, err error) {
 	folder := "/proc/" + strconv.Itoa(pid) + "/fd/"

@@ -15,7 +15,7 @@ import (
 // scribe writes the files of one output in the plainest way, and remembers what
 // it wrote.
 type scribe struct {
-	t *testing.T
+	t testing.TB
 	output
 	folder string
 	seq    uint64
@@ -34,7 +34,7 @@ type written struct {
 	seq     uint64
 }
 
-func newScribe(t *testing.T, dir, name string, stderr bool) *scribe {
+func newScribe(t testing.TB, dir, name string, stderr bool) *scribe {
 	s := &scribe{t: t, output: output{name, stderr}, folder: filepath.Join(dir, name), mark: 1}
 	s.must(os.MkdirAll(s.folder, 0o700))
 	s.rotate()
@@ -205,8 +205,8 @@ func merged(scribes []*scribe) []entry {
 	return all
 }
 
-// scribble lets scribes write at random.
-func scribble(t *testing.T, random *rand.Rand, dir string) []*scribe {
+// scribble lets scribes write at random; after each step wrote is called.
+func scribble(t *testing.T, random *rand.Rand, dir string, wrote func(name string)) []*scribe {
 	all := []*scribe{newScribe(t, dir, "api", false), newScribe(t, dir, "api", true), newScribe(t, dir, "db", false), newScribe(t, dir, "db-2", false)}
 	now := int64(1_700_000_000_000_000_000)
 	for range 20 + random.IntN(120) {
@@ -226,6 +226,7 @@ func scribble(t *testing.T, random *rand.Rand, dir string) []*scribe {
 		default:
 			s.write(now, text(random), random.IntN(3) > 0)
 		}
+		wrote(s.name)
 	}
 	return all
 }

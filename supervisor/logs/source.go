@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 )
 
 // LineMax is the length in bytes at which a line is split into several Lines.
@@ -122,60 +120,6 @@ func (c *source) next(final bool) (bool, error) {
 	return true, nil
 }
 
-// at is the record for the byte at a place.
-func (c *source) at(place int64) record {
-	i := len(c.parts) - 1
-	for i > 0 && c.parts[i].from > place {
-		i--
-	}
-	return c.parts[i].times.at(place - c.parts[i].base)
-}
-
-// missing puts a note into head if something is missing at the place that is
-// next, and lets go of the parts that are done with.
-func (c *source) missing() bool {
-	for {
-		if len(c.gaps) > 0 && c.gaps[0].place <= c.start {
-			g := c.gaps[0]
-			c.gaps = c.gaps[1:]
-			if g.bytes == 0 && g.files == 0 {
-				continue // a torn line is cut there, and that is all
-			}
-			c.note(Line{Time: c.at(c.start).when(), Dropped: g.bytes, Files: g.files}, c.position(c.start, true))
-			return true
-		}
-		p := &c.parts[0]
-		offset := c.start - p.base
-		if len(c.parts) > 1 {
-			offset = min(offset, c.parts[1].from-p.base)
-		}
-		p.times.at(offset) // reads what is told of it
-		if r, bytes, records := p.times.dropped(offset); records > 0 {
-			if place := p.base + r.offset; place != c.tells {
-				c.told, c.tells = 0, place
-			}
-			at := Position{Name: c.name, Stderr: c.stderr, Seq: p.seq, Offset: r.offset, Told: c.told}
-			c.note(Line{Time: r.when(), Incarnation: r.mark, Dropped: bytes}, at)
-			c.told += records
-			c.head.At.Told = c.told
-			return true
-		}
-		if len(c.parts) == 1 || c.parts[1].from > c.start {
-			return false
-		}
-		c.parts = c.parts[1:]
-		if c.tells == c.parts[0].from {
-			c.tells = -1 // what is told at the end of a file is not told at the beginning of the next
-		}
-	}
-}
-
-// note puts a note at a position into head.
-func (c *source) note(l Line, at Position) {
-	l.Name, l.Stderr, l.At = c.name, c.stderr, at
-	c.head, c.before = l, at
-}
-
 // ending says where a piece ends.
 type ending uint8
 
@@ -200,50 +144,6 @@ func (c *source) piece() (n int, end ending, err error) {
 		return int(change - c.start), otherEnd, nil
 	}
 	return n, end, nil
-}
-
-// change is the first place behind the one that is next, and before to, at which
-// something is missing or, unless the bytes are all that counts, another
-// incarnation begins; to if there is none.
-func (c *source) change(to int64) int64 {
-	if c.raw {
-		return to // bytes are shown as they are, and notes beside them
-	}
-	mark := c.at(c.start).mark // 0: it is not known
-	for i := range c.parts {
-		p := &c.parts[i]
-		if i+1 < len(c.parts) && c.parts[i+1].from <= c.start || p.from >= to {
-			continue
-		}
-		if place := c.changeIn(p, i, mark, to); place < to {
-			return place
-		}
-	}
-	for _, g := range c.gaps {
-		if g.place > c.start {
-			return min(to, g.place)
-		}
-	}
-	return to
-}
-
-// changeIn is change within one part, its ends included: something may be missing
-// at the beginning and at the end of a file.
-func (c *source) changeIn(p *part, i int, mark uint32, to int64) int64 {
-	from, bound := c.start, to-p.base
-	if i+1 < len(c.parts) {
-		bound = min(bound, c.parts[i+1].from-p.base+1)
-	}
-	if p.from > c.start {
-		if next := p.times.at(p.from - p.base).mark; mark != 0 && next != 0 && next != mark {
-			return p.from
-		}
-		from = p.from - 1
-	}
-	if change := p.times.change(from-p.base, bound); change < bound {
-		return p.base + change
-	}
-	return to
 }
 
 // scan is piece without regard to incarnations. It reads until it knows.
@@ -335,25 +235,4 @@ func (c *source) shows(since time.Time) bool {
 	}
 	c.hidden = c.hidden || c.head.Time.Before(since)
 	return !c.hidden
-}
-
-// identity tells a file from those that had its path before it. An inode number
-// alone does not: it is given again at once.
-type identity struct {
-	inode      uint64
-	bornSecond int64
-	bornNano   uint32
-}
-
-// identify tells which file is at a path, and its length; the zero identity is no
-// regular file.
-func identify(path string) (identity, int64) {
-	const mask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_SIZE | unix.STATX_BTIME
-	var stat unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, mask, &stat)
-	if err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		return identity{}, 0
-	}
-	// A file system without birth times leaves them 0.
-	return identity{inode: stat.Ino, bornSecond: stat.Btime.Sec, bornNano: stat.Btime.Nsec}, int64(stat.Size)
 }

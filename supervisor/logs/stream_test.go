@@ -96,7 +96,7 @@ func TestReadIsTheNaiveReading(t *testing.T) {
 	for seed := range seeds {
 		random := rand.New(rand.NewPCG(seed, 7))
 		dir := t.TempDir()
-		scribes := scribble(t, random, dir)
+		scribes := scribble(t, random, dir, func(string) {})
 		want := merged(scribes)
 		all, behind := readAll(t, dir, Query{Last: -1})
 		same(t, "all", all, want)
@@ -171,7 +171,14 @@ func checkRaw(t *testing.T, random *rand.Rand, dir string, s *scribe) {
 	if got := raw(q); !bytes.Equal(got, want) {
 		t.Errorf("raw %v: %q\nwant %q", s.output, got, want)
 	}
-	q.Last = random.IntN(5)
+	all, behind := readAll(t, dir, q)
+	for i, at := range behind {
+		q.From = positions(t, at)
+		if got, want := raw(q), want[len(textOf(all[:i+1])):]; !bytes.Equal(got, want) {
+			t.Errorf("raw %v behind %v: %q\nwant %q", s.output, at, got, want)
+		}
+	}
+	q.From, q.Last = nil, random.IntN(5)
 	if got := raw(q); !bytes.Equal(got, lastRaw(want, q.Last)) {
 		t.Errorf("raw last %d of %v: %q\nwant %q", q.Last, s.output, got, lastRaw(want, q.Last))
 	}

@@ -73,7 +73,7 @@ func (t *tail) search(g segment) (offset int64, found bool, err error) {
 			return at, true, nil
 		}
 	}
-	return floor, false, nil
+	return 0, false, nil
 }
 
 // backwards looks for the beginning of the lines in the bytes before those that

@@ -87,15 +87,15 @@ func (t *timeline) at(offset int64) record {
 }
 
 // change is the first offset behind from, which was last given to at, and before
-// to, at which another incarnation begins or something is missing; to if there is
-// none.
-func (t *timeline) change(from, to int64) int64 {
+// to, at which something is missing or, with marks, another incarnation begins; to
+// if there is none.
+func (t *timeline) change(from, to int64, marks bool) int64 {
 	for i := 0; i < len(t.ahead) || t.fill(); i++ {
 		r := t.ahead[i]
 		if r.offset >= to {
 			break
 		}
-		if t.known && r.mark != t.current.mark && r.offset > from && !t.replaced(i) {
+		if marks && t.known && r.mark != t.current.mark && r.offset > from && !t.replaced(i) {
 			to = r.offset
 			break
 		}

@@ -25,6 +25,9 @@ type unpacker struct {
 
 func newUnpacker(path string) (*unpacker, error) {
 	gz, err := gzip.NewReader(bufio.NewReaderSize(&reopened{path: path}, 16<<10))
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // an empty file
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -82,22 +82,62 @@ func NewNotify(deliver func(tree.Ref), stranger func(ref tree.Ref, pid int)) (*N
 // NOTIFY_SOCKET. uid is the user that the process will run as. The name is an
 // abstract one of 128 random bits: it needs no folder that the process could not
 // reach, and leaves nothing behind; only a process in another network namespace
-// cannot send to it. Messages are held until SetPID.
-func (n *Notify) Open(ref tree.Ref, uid int) (address string, err error) {
+// cannot send to it. Messages are held until SetPID. The descriptor stays
+// Notify's: it is there to be copied, to who is to keep the socket open when this
+// process ends.
+func (n *Notify) Open(ref tree.Ref, uid int) (address string, fd int, err error) {
 	address = newAddress()
-	fd, err := listen(address)
-	if err != nil {
-		return "", fmt.Errorf("cannot make a notify socket for %s: %w", ref.ID, err)
+	fd, err = listen(address)
+	if err == nil {
+		err = n.enter(&socket{ref: ref, fd: fd, address: address, uid: uid})
 	}
+	if err != nil {
+		return "", -1, fmt.Errorf("cannot make a notify socket for %s: %w", ref.ID, err)
+	}
+	return address, fd, nil
+}
+
+// Adopt goes on with the socket of a process that an earlier Notify had opened.
+// kept is a copy of it and Notify's from now on; nil: nobody has kept one, and one
+// of the same name is made, which the process has in its environment.
+func (n *Notify) Adopt(ref tree.Ref, kept *os.File, uid, pid int) (fd int, err error) {
+	s := &socket{ref: ref, uid: uid, pid: pid}
+	if kept != nil {
+		s.fd, s.address, err = copySocket(kept)
+	} else if s.address = notifySocket(pid); s.address == "" {
+		err = errors.New("nobody has kept it, and its name cannot be read from the environment of the process")
+	} else {
+		s.fd, err = listen(s.address)
+	}
+	if err == nil {
+		err = n.enter(s)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("cannot go on with the notify socket of %s: %w", ref.ID, err)
+	}
+	return s.fd, nil
+}
+
+// enter begins to read a socket, or closes it.
+func (n *Notify) enter(s *socket) error {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
-	s := &socket{ref: ref, number: n.freeNumber(), fd: fd, address: address, uid: uid}
-	if err := n.epoll.Add(fd, s.number); err != nil {
-		unix.Close(fd)
-		return "", fmt.Errorf("cannot wait for the notify socket of %s: %w", ref.ID, err)
+	s.number = n.freeNumber()
+	if err := n.epoll.Add(s.fd, s.number); err != nil {
+		unix.Close(s.fd)
+		return err
 	}
-	n.sockets[ref], n.numbers[s.number] = s, s
-	return address, nil
+	n.sockets[s.ref], n.numbers[s.number] = s, s
+	return nil
+}
+
+// Each calls f with the descriptor of each socket, which stays Notify's.
+func (n *Notify) Each(f func(ref tree.Ref, fd int)) {
+	n.socketsMu.Lock()
+	defer n.socketsMu.Unlock()
+	for ref, s := range n.sockets {
+		f(ref, s.fd)
+	}
 }
 
 // freeNumber finds the next number that no socket has.
@@ -152,16 +192,19 @@ func (n *Notify) Status(ref tree.Ref) string {
 	return ""
 }
 
-// Cancel closes an incarnation's socket. Senders get an error from then on.
-func (n *Notify) Cancel(ref tree.Ref) {
+// Cancel closes an incarnation's socket; false: it has none. Senders get an error
+// from then on, unless somebody has a copy of it.
+func (n *Notify) Cancel(ref tree.Ref) bool {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
-	if s := n.sockets[ref]; s != nil {
+	s := n.sockets[ref]
+	if s != nil {
 		n.epoll.Remove(s.fd)
 		unix.Close(s.fd)
 		delete(n.sockets, ref)
 		delete(n.numbers, s.number)
 	}
+	return s != nil
 }
 
 // Close closes all sockets and ends the goroutine.

@@ -147,7 +147,7 @@ func newHub(t *testing.T) *hub {
 
 func (h *hub) open(ref tree.Ref) string {
 	h.Helper()
-	address, err := h.Open(ref, os.Geteuid())
+	address, _, err := h.Open(ref, os.Geteuid())
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func held(t *testing.T) *probe.Notify {
 	}
 	t.Cleanup(func() { close(release); n.Close() })
 	ref := tree.Ref{ID: "holds", Generation: 1}
-	address, err := n.Open(ref, os.Geteuid())
+	address, _, err := n.Open(ref, os.Geteuid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestDeadSender(t *testing.T) {
 		{other, self, false},
 	} {
 		n := held(t)
-		address, err := n.Open(api, c.owner)
+		address, _, err := n.Open(api, c.owner)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -469,7 +469,7 @@ func FuzzNotice(f *testing.F) {
 	}
 	f.Cleanup(n.Close)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		address, err := n.Open(api, os.Geteuid())
+		address, _, err := n.Open(api, os.Geteuid())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,8 @@ package probe
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -45,4 +47,20 @@ func listen(address string) (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// copySocket makes an own descriptor of a socket that somebody has kept, and
+// closes theirs.
+func copySocket(kept *os.File) (fd int, address string, err error) {
+	defer kept.Close()
+	if fd, err = unix.FcntlInt(kept.Fd(), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+		return -1, "", err
+	}
+	name, err := unix.Getsockname(fd)
+	bound, ok := name.(*unix.SockaddrUnix)
+	if err != nil || !ok {
+		unix.Close(fd)
+		return -1, "", errors.Join(err, errors.New("it is not a socket with a name"))
+	}
+	return fd, bound.Name, unix.SetNonblock(fd, true)
 }

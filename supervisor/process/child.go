@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice/supervisor/crash"
 	"coppice/tree"
 )
 
@@ -17,17 +18,21 @@ const (
 	lookMax = 256 * time.Millisecond
 )
 
-// child is a child of which Started was told and Exited was not. Its main process
-// leads its group, so one number names both.
+// child is a child of which Started or Adopted was told and Exited was not, or one
+// that had ended when it was to be adopted. Its main process leads its group, so one
+// number names both.
 type child struct {
-	ref   tree.Ref
-	group group
-	asked bool // Stop or Kill came before the end of the main process
-	swept bool // they did not, so what was left of the group was killed
+	ref     tree.Ref
+	group   group
+	asked   bool     // Stop or Kill came before the end of the main process
+	swept   bool     // they did not, so what was left of the group was killed
+	adopted *adopted // what only a child of another parent has, else nil
 
-	// Once the main process was reaped, while the group drains:
-	exit  tree.Exit
-	at    time.Time
+	// Once the main process has ended, while the group drains:
+	exit tree.Exit
+	at   time.Time
+
+	// While the group drains, or while the end of an adopted child is sought:
 	pause time.Duration // between the last look and the next
 	due   time.Time     // the next look
 }
@@ -47,6 +52,7 @@ func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 	}
 	if r.send(c, signal, !mainOnly) {
 		r.send(c, "SIGCONT", !mainOnly) // a stopped process has only noted the signal
+		r.signalled(c, false)
 	}
 }
 
@@ -57,8 +63,17 @@ func (r *Reaper) kill(ref tree.Ref) {
 	}
 	if c := r.children[ref]; c != nil {
 		c.asked = true
-		r.send(c, "SIGKILL", true)
+		if r.send(c, "SIGKILL", true) {
+			r.signalled(c, true)
+		}
 	}
+}
+
+// signalled writes down that a child was asked to end.
+func (r *Reaper) signalled(c *child, kill bool) {
+	crash.Point("signal.sent")
+	r.notes.Signalled(c.ref, kill)
+	crash.Point("signal.noted")
 }
 
 // signal is Signal, on the goroutine of Run.
@@ -87,7 +102,7 @@ func (r *Reaper) send(c *child, name string, all bool) bool {
 	case reaped:
 		return false
 	default:
-		err = unix.Kill(c.group.number, number)
+		err = c.group.signalLeader(number)
 	}
 	if err != nil && err != unix.ESRCH {
 		r.refused(c, name, err)
@@ -107,23 +122,53 @@ func (r *Reaper) refused(c *child, name string, err error) {
 	r.tell(SignalFailed{Ref: c.ref, Signal: name, Cause: cause})
 }
 
-// mainEnded deals with a main process that is a zombie: with what is left of its
-// group as long as the zombie holds the number, then with itself.
-func (r *Reaper) mainEnded(c *child) {
-	var err error
-	if c.asked {
-		r.handles = r.handles && c.group.hold()
-	} else {
-		err = c.group.signal(unix.SIGKILL)
-		c.swept = true // from now on the group is only looked at: no need to hold it
+// mainEnded deals with a main process that is a zombie of ours: its end is written
+// down, then comes what is left of its group as long as the zombie holds the number,
+// then the zombie itself.
+func (r *Reaper) mainEnded(c *child, exit tree.Exit) {
+	crash.Point("reap.peeked")
+	if c.adopted != nil { // its parent has died, and it became ours
+		r.unwatch(c)
 	}
-	c.exit, c.at = wait(c.group.number), time.Now()
-	delete(r.mains, c.group.number)
+	r.noteEnd(c, Ended{Exit: exit, At: time.Now()})
+	crash.Point("reap.noted")
+	err := r.sweep(c)
+	if c.asked && c.group.handle == 0 {
+		r.handles = r.handles && c.group.hold()
+	}
+	crash.Point("reap.swept")
+	reap(c.group.number)
+	crash.Point("reap.done")
+	r.mainGone(c, err)
+}
+
+// noteEnd writes down how a main process ended.
+func (r *Reaper) noteEnd(c *child, ended Ended) {
+	c.exit, c.at = ended.Exit, ended.At
+	r.notes.Reaped(c.ref, c.exit, c.at)
+}
+
+// sweep kills what is left of a group whose main process has ended, if nobody had
+// asked for that. From then on the group is only looked at.
+func (r *Reaper) sweep(c *child) error {
+	if c.asked || c.swept {
+		return nil
+	}
+	c.swept = true
+	return c.group.signal(unix.SIGKILL)
+}
+
+// mainGone begins what comes after the main process: Exited, or draining. err is
+// that of the sweep.
+func (r *Reaper) mainGone(c *child, err error) {
+	if r.mains[c.group.number] == c {
+		delete(r.mains, c.group.number)
+	}
 	if c.group.empty() {
 		r.exited(c)
 		return
 	}
-	if err != nil {
+	if err != nil && err != unix.ESRCH {
 		r.refused(c, "SIGKILL", err) // by those who are left, not by the zombie
 	}
 	r.draining[c.group.number] = c
@@ -137,7 +182,7 @@ func (r *Reaper) orphanEnded(pid int) {
 	if len(r.draining) > 0 {
 		group, _ = unix.Getpgid(pid) // asked before the zombie is gone
 	}
-	wait(pid)
+	reap(pid)
 	if c := r.draining[group]; c != nil && c.group.empty() {
 		r.exited(c)
 	}
@@ -153,20 +198,30 @@ func (r *Reaper) drain(c *child) {
 // lookAt looks at a draining group if it is time.
 func (r *Reaper) lookAt(c *child, now time.Time) {
 	if !c.due.After(now) {
-		if c.group.empty() {
+		if c.group.empty() || r.onlyZombies(c) {
 			r.exited(c)
 			return
 		}
-		c.pause = min(2*c.pause, lookMax)
-		c.due = now.Add(c.pause)
+		c.put(now)
 	}
 	r.alarm(c.due)
 }
 
+// put puts the next look off, twice as long as the last.
+func (c *child) put(now time.Time) {
+	c.pause = min(2*c.pause, lookMax)
+	c.due = now.Add(c.pause)
+}
+
 // exited tells that nothing of a child is left, and forgets it.
 func (r *Reaper) exited(c *child) {
+	if c.adopted != nil {
+		r.unwatch(c)
+	}
 	c.group.release()
-	delete(r.draining, c.group.number)
+	if r.draining[c.group.number] == c {
+		delete(r.draining, c.group.number)
+	}
 	delete(r.children, c.ref)
 	r.tell(Exited{Ref: c.ref, Exit: c.exit, At: c.at})
 }

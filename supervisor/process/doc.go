@@ -14,7 +14,8 @@
 // included, nor a library that does.
 //
 // It is also the cheap way: no goroutine, thread or descriptor a child, and no
-// wake-up while nothing happens.
+// wake-up while nothing happens. (An adopted child costs a descriptor, and all of
+// them together one goroutine.)
 //
 // # The life of a child
 //
@@ -27,7 +28,7 @@
 // So the reaper asks waitid(2) with WNOWAIT who is a zombie, until nobody is.
 // Somebody it did not start is an orphan whose parent died (the daemon is a
 // child subreaper or PID 1) and is reaped. The main process of a child is dealt
-// with while its zombie still holds the number:
+// with while its zombie still holds the number; first its end is noted:
 //
 //   - Nobody had asked for the end: SIGKILL to what is left of the group.
 //   - The end was asked for by Stop or Kill: what is left of the group has until
@@ -54,6 +55,55 @@
 // used; then a stranger could be hit if all numbers were given out once between
 // two looks at the group, and if that stranger had become a group leader. A child
 // that gets the number of a draining group proves that this group is gone.
+//
+// # What is written down
+//
+// The daemon may be killed between any two instructions, and the next one must know
+// who the children are and how they ended. So the reaper writes notes before it does
+// what cannot be repeated: Spawned after the fork, before anybody is told of the
+// child; Reaped while the zombie is still there, for its status is gone with it. A
+// child of whom not even Spawned was written has the variable UnitVariable in its
+// environment, by which FindUnits finds it. Signalled comes after the signal: a
+// daemon that dies between the two makes the next one send it again, never not at
+// all.
+//
+// Who a child is, Identity says: never a bare number, for that is given to others
+// later. The inode of a pidfd is given to nobody else until the machine stops (Linux
+// 6.9). The time of the start, where there is no inode, tells two holders of a number
+// apart unless both were started in the same hundredth of a second.
+//
+// # Adopted children
+//
+// Children of a daemon that has died are children of the process that takes orphans
+// in, and how they end is told to that. A new daemon adopts them: it opens a pidfd of
+// each, compares the identity after that, and waits until the pidfd can be read,
+// which says that the main process has ended. How it ended, it asks in this order:
+//
+//   - whoever reaped it, by Adoption.Lookup;
+//   - the kernel, which tells holders of a pidfd, once the zombie has been reaped
+//     (PIDFD_INFO_EXIT, Linux 6.15);
+//   - the zombie's stat, field 52. Who may not look at a process is shown a 0 there,
+//     so a 0 counts only if field 35 shows that this one is the true one.
+//
+// If none of them knows, it asks again, for a second if the process was reaped and
+// there is a Lookup that may learn of it late, for ten while it is a zombie that
+// nobody reaps. After that the end is told as lost; a code is never invented.
+//
+// Otherwise an adopted child is like any other, an end that nobody asked for kills
+// the rest of its group at once. Signals go through the pidfd. Where the kernel cannot
+// signal a group through it (before 6.9), or there is no pidfd at all (before 5.3, or
+// no descriptor is free), the number is used after a look at who has it; without a
+// pidfd the end is seen by looking from time to time. Its orphans are somebody else's,
+// too, so whether its group is empty is found out by looking, and a group of zombies
+// that nobody reaps counts as empty in the end.
+//
+// Of a main process that is gone when its child is adopted, members of the group may
+// be left, whose number may be somebody else's group by now. They are killed, or
+// drain, only if one of them has the variable or was there before the main process
+// ended.
+//
+// A child of this very process, as after an execve(2) of the daemon, is an ordinary
+// child: its end is told to us.
 //
 // # What a child does not inherit
 //

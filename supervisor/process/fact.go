@@ -26,8 +26,18 @@ type StartFailed struct {
 	Errno syscall.Errno
 }
 
+// Adopted says that an adopted child lives and is watched. It or Exited answers
+// each Adoption.
+type Adopted struct {
+	tree.Ref
+	PID int
+	// Parent is the process that will reap it; this one, if it is a child of ours
+	// after all. 0: not known.
+	Parent int
+}
+
 // Exited says that the main process and its whole group are gone. It comes once
-// for each Started, after it.
+// for each Started, after it, and once for each Adoption.
 type Exited struct {
 	tree.Ref
 	// Exit is how the main process ended, also when it was asked to end.
@@ -49,5 +59,6 @@ type SignalFailed struct {
 
 func (Started) fact()      {}
 func (StartFailed) fact()  {}
+func (Adopted) fact()      {}
 func (Exited) fact()       {}
 func (SignalFailed) fact() {}

@@ -79,7 +79,7 @@ func directoryFault(c *Command) string {
 	case err != nil:
 		return reason(err)
 	case closedAt(c.Dir+"/.", c.User) != "":
-		return fmt.Sprintf("no permission (%s may not enter %s)", identityOf(c.User), closedAt(c.Dir+"/.", c.User))
+		return fmt.Sprintf("no permission (%s may not enter %s)", userOf(c.User), closedAt(c.Dir+"/.", c.User))
 	}
 	return ""
 }
@@ -97,7 +97,7 @@ func programFault(c *Command, file string, errno syscall.Errno, err error) strin
 	case syscall.EPERM:
 		if c.User != nil {
 			return fmt.Sprintf("the daemon is not allowed to run it as %s (that takes root, or CAP_SETUID and CAP_SETGID)",
-				identityOf(c.User))
+				userOf(c.User))
 		}
 	case syscall.EINVAL:
 		if hasNUL(c) {
@@ -160,7 +160,7 @@ func orHere(dir string) string {
 
 // forbidden explains EACCES.
 func forbidden(c *Command, path string) string {
-	who := identityOf(c.User)
+	who := userOf(c.User)
 	if closed := closedAt(path, c.User); closed != "" {
 		return fmt.Sprintf("no permission: %s may not enter %s", who, closed)
 	}

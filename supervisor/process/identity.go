@@ -2,66 +2,95 @@ package process
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"syscall"
+	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
-// identity is who wants to execute a file. It serves to explain a refusal of the
-// kernel, never to foresee one: access lists and capabilities are not looked at.
-type identity struct {
-	uid, gid uint32
-	groups   []uint32
+// Identity tells one process from all others of this boot, whomever its number is
+// given to afterwards. Two of them are compared by Same.
+type Identity struct {
+	PID int
+	// Start is when it was started, in clock ticks since boot: field 22 of
+	// /proc/PID/stat, proc_pid_stat(5). 0: not known.
+	Start uint64
+	// Inode is the inode of its pidfds, which no other process of this boot
+	// has (pidfs, Linux 6.9 and later). 0: not known.
+	Inode uint64
 }
 
-// identityOf returns the identity of a child's user, nil being the daemon's own.
-func identityOf(user *syscall.Credential) identity {
-	if user != nil {
-		return identity{user.Uid, user.Gid, user.Groups}
-	}
-	who := identity{uid: uint32(os.Geteuid()), gid: uint32(os.Getegid())}
-	groups, _ := os.Getgroups() // without them a refusal is explained less well
-	for _, group := range groups {
-		who.groups = append(who.groups, uint32(group))
-	}
-	return who
-}
-
-// String is "user 1000".
-func (who identity) String() string { return fmt.Sprintf("user %d", who.uid) }
-
-// mayExecute says whether the mode of a file lets somebody execute it, or enter
-// it if it is a directory; see path_resolution(7).
-func (who identity) mayExecute(info os.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return true
-	}
-	mode := info.Mode().Perm()
+// Same says whether both are the same process: by the inodes where both are known,
+// else by the time of the start. What has neither is nobody's.
+func (id Identity) Same(other Identity) bool {
 	switch {
-	case who.uid == 0:
-		return info.IsDir() || mode&0o111 != 0
-	case who.uid == stat.Uid:
-		return mode&0o100 != 0
-	case who.gid == stat.Gid, slices.Contains(who.groups, stat.Gid):
-		return mode&0o010 != 0
+	case id.PID != other.PID:
+		return false
+	case id.Inode != 0 && other.Inode != 0:
+		return id.Inode == other.Inode
 	}
-	return mode&0o001 != 0
+	return id.Start != 0 && id.Start == other.Start
 }
 
-// closedAt returns the first directory on the way to a file that a user may not
-// enter, or nothing.
-func closedAt(path string, user *syscall.Credential) string {
-	who := identityOf(user)
-	closed := ""
-	for parent := filepath.Dir(path); ; parent = filepath.Dir(parent) {
-		info, err := os.Stat(parent)
-		if err == nil && info.IsDir() && !who.mayExecute(info) {
-			closed = parent
-		}
-		if parent == filepath.Dir(parent) {
-			return closed
-		}
+// Identify returns the identity of the process that has a number now; a zombie has
+// one, too. It is an error if there is none.
+func Identify(pid int) (Identity, error) {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err == nil {
+		defer unix.Close(pidfd)
+	} else {
+		pidfd = -1
 	}
+	return identify(pid, pidfd)
+}
+
+// identify is Identify through a pidfd that was opened before, -1: without one.
+func identify(pid, pidfd int) (Identity, error) {
+	id := Identity{PID: pid, Inode: inode(pidfd)}
+	s, err := readStat(pid)
+	if err == nil {
+		id.Start = s.start
+	}
+	// Was it one process all the time?
+	if id.Inode == 0 && err != nil || pidfd >= 0 && reaped(pidfd) {
+		return Identity{}, fmt.Errorf("cannot identify process %d: %w", pid, unix.ESRCH)
+	}
+	return id, nil
+}
+
+// Lives says whether the process is there and has not ended.
+func (id Identity) Lives() bool {
+	if id.PID <= 1 {
+		return false
+	}
+	now, err := Identify(id.PID)
+	if err != nil || !now.Same(id) {
+		return false
+	}
+	s, err := readStat(id.PID)
+	return err != nil || s.state != 'Z' && s.state != 'X' || s.threads > 1
+}
+
+// hasPidfs says whether the pidfds of this kernel have inodes that tell something.
+var hasPidfs = sync.OnceValue(func() bool {
+	pidfd, err := unix.PidfdOpen(unix.Getpid(), 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(pidfd)
+	var fs unix.Statfs_t
+	return unix.Fstatfs(pidfd, &fs) == nil && fs.Type == unix.PID_FS_MAGIC
+})
+
+// inode returns the inode of a pidfd, 0 where it tells nothing.
+func inode(pidfd int) uint64 {
+	var stat unix.Stat_t
+	if pidfd < 0 || !hasPidfs() || unix.Fstat(pidfd, &stat) != nil {
+		return 0
+	}
+	return stat.Ino
+}
+
+// reaped says whether the process of a pidfd is gone, its zombie included.
+func reaped(pidfd int) bool {
+	return unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.ESRCH
 }

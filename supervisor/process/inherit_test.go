@@ -134,7 +134,7 @@ func TestDaemonIsSubreaper(t *testing.T) {
 func TestCircumstances(t *testing.T) {
 	for which, tests := range map[string]string{
 		"hostile starter": "^Test(Exit|Ends|Orphans|Child|Stop|Unasked|Group|StartFail)",
-		"old kernel":      "^Test(Exit|Ends|Orphans|Child|Stop|Unasked|Group|Member|End|Stale|SignalTo)",
+		"old kernel":      "^Test(Exit|Ends|Orphans|Child|Stop|Unasked|Group|Member|End|Stale|SignalTo|Adopt|Notes)",
 		"no descriptors":  "^Test(Child|Exit|Stop)",
 	} {
 		t.Run(which, func(t *testing.T) { under(t, which, tests, nil) })

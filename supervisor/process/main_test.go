@@ -31,10 +31,17 @@ func TestMain(m *testing.M) {
 		forbid(unix.SYS_CLOSE_RANGE, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL)
 	case "first process":
 		mountProc()
+	case "first process of an old kernel":
+		mountProc()
+		forbid(unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL)
+	case "parent":
+		beParent()
+	case "late":
+		beLate()
 	case "lacking CAP_KILL":
-		runtime.LockOSThread()
-		must(unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_KILL, 0, 0, 0))
-		again()
+		drop(unix.CAP_KILL)
+	case "lacking CAP_SYS_PTRACE":
+		drop(unix.CAP_SYS_PTRACE)
 	case "decoy":
 		beDecoy()
 	case "small limits":
@@ -50,6 +57,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
+}
+
+// drop goes on without a capability.
+func drop(capability uintptr) {
+	runtime.LockOSThread()
+	must(unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0))
+	again()
 }
 
 // inside says whether this process was started in a circumstance. If not, it runs

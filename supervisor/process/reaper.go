@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"coppice/supervisor/poller"
 	"coppice/tree"
 )
 
@@ -18,22 +19,31 @@ const reapMax = 256
 // only one in a process, and nothing beside it that forks or waits. Made by New.
 type Reaper struct {
 	deliver func([]Fact)
+	notes   Notes
 	sigchld chan os.Signal // room for one: it says that, not how many, ended
 	wake    chan struct{}  // room for one: it says that the queue is not empty
 
 	queueLock sync.Mutex
 	queue     []func()
+	urgent    []func() // these come before the next of the queue
 
 	// The rest belongs to the goroutine of Run.
 
 	children map[tree.Ref]*child   // Started was told, Exited was not
-	mains    map[int]*child        // by pid: the main process was not reaped
-	draining map[int]*child        // by pid: it was reaped, its group lives
+	mains    map[int]*child        // by pid: the main process is not known to be gone
+	draining map[int]*child        // by pid: it is, its group lives
 	attempts map[tree.Ref]*attempt // starts to be tried again
 	handles  bool                  // groups can be signalled through a pidfd
-	stdin    *os.File              // /dev/null, once it is needed
-	facts    []Fact                // not yet delivered
-	closed   bool
+
+	adoptions []Adoption          // to be looked at when Run begins
+	poller    *poller.Poller      // the pidfds of adopted children, nil: there are none
+	watched   map[int]*child      // by pidfd: it is in the poller
+	sought    map[tree.Ref]*child // looked at until it is known how, or that, they ended
+	census    census              // of this moment, nil: nobody needed it yet
+
+	stdin  *os.File // /dev/null, once it is needed
+	facts  []Fact   // not yet delivered
+	closed bool
 
 	timer *time.Timer
 	due   time.Time // what the timer is set to; zero: it is not set
@@ -41,16 +51,23 @@ type Reaper struct {
 
 // New returns a reaper that does nothing yet: start it by `go r.Run()`. It tells
 // what happens by deliver, in order, which is called on Run's goroutine, must not
-// block and may keep the slice.
-func New(deliver func([]Fact)) *Reaper {
+// block and may keep the slice. What must outlive the daemon it writes down in
+// notes; nil is nowhere.
+func New(deliver func([]Fact), notes Notes) *Reaper {
+	if notes == nil {
+		notes = noNotes{}
+	}
 	r := &Reaper{
 		deliver:  deliver,
+		notes:    notes,
 		sigchld:  make(chan os.Signal, 1),
 		wake:     make(chan struct{}, 1),
 		children: map[tree.Ref]*child{},
 		mains:    map[int]*child{},
 		draining: map[int]*child{},
 		attempts: map[tree.Ref]*attempt{},
+		watched:  map[int]*child{},
+		sought:   map[tree.Ref]*child{},
 		handles:  true,
 		timer:    time.NewTimer(time.Hour),
 	}
@@ -62,7 +79,9 @@ func New(deliver func([]Fact)) *Reaper {
 // Run does all the work. It returns after Close, once no child is left.
 func (r *Reaper) Run() {
 	defer signal.Stop(r.sigchld)
+	r.adoptAll()
 	r.reap() // what ended before New listened
+	r.flush()
 	for !r.closed || len(r.children) > 0 || len(r.attempts) > 0 {
 		select {
 		case <-r.sigchld:
@@ -76,6 +95,9 @@ func (r *Reaper) Run() {
 	}
 	if r.stdin != nil {
 		r.stdin.Close()
+	}
+	if r.poller != nil {
+		r.poller.Close()
 	}
 }
 
@@ -115,10 +137,25 @@ func (r *Reaper) Close() {
 	r.enqueue(func() { r.closed = true })
 }
 
+// Do calls f on the goroutine of Run, where no fork is in flight and nothing is half
+// written down. It does not wait for that, but f does not wait either for what was
+// asked before: at most one start, or a few hundred ends, come before it. After Run
+// has returned it is not called any more.
+func (r *Reaper) Do(f func()) {
+	r.queueLock.Lock()
+	r.urgent = append(r.urgent, f)
+	r.queueLock.Unlock()
+	r.wakeUp()
+}
+
 func (r *Reaper) enqueue(command func()) {
 	r.queueLock.Lock()
 	r.queue = append(r.queue, command)
 	r.queueLock.Unlock()
+	r.wakeUp()
+}
+
+func (r *Reaper) wakeUp() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -133,6 +170,7 @@ func (r *Reaper) obey() {
 	commands := r.queue
 	r.queue = nil
 	r.queueLock.Unlock()
+	r.hurry()
 	for _, command := range commands {
 		command()
 		select {
@@ -141,18 +179,31 @@ func (r *Reaper) obey() {
 		default:
 		}
 		r.flush()
+		r.hurry()
+	}
+}
+
+// hurry carries out what does not wait for the queue.
+func (r *Reaper) hurry() {
+	r.queueLock.Lock()
+	urgent := r.urgent
+	r.urgent = nil
+	r.queueLock.Unlock()
+	for _, f := range urgent {
+		f()
 	}
 }
 
 // reap deals with everybody who has ended.
 func (r *Reaper) reap() {
 	for range reapMax {
-		pid := peek()
+		pid, exit := peek()
 		if pid == 0 {
 			return
 		}
-		if c := r.mains[pid]; c != nil {
-			r.mainEnded(c)
+		c := r.mains[pid]
+		if c != nil && (c.adopted == nil || c.group.led()) {
+			r.mainEnded(c, exit)
 		} else {
 			r.orphanEnded(pid)
 		}
@@ -163,14 +214,22 @@ func (r *Reaper) reap() {
 	}
 }
 
-// look does what was put off until now: it looks at draining groups and tries
-// starts again.
+// look does what was put off until now: it looks at draining groups and at adopted
+// children, and tries starts again.
 func (r *Reaper) look() {
 	r.due = time.Time{}
 	now := time.Now()
 	for _, c := range r.draining {
 		r.lookAt(c, now)
 	}
+	for _, c := range r.sought {
+		if c.due.After(now) {
+			r.alarm(c.due)
+		} else {
+			r.seek(c)
+		}
+	}
+	r.census = nil
 	for _, a := range r.attempts {
 		if a.due.After(now) {
 			r.alarm(a.due)

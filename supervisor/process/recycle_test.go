@@ -37,6 +37,54 @@ type decoy struct {
 // newDecoy starts one with this number.
 func newDecoy(t *testing.T, pid int) *decoy {
 	t.Helper()
+	d := &decoy{pid, newLeader(t, pid, exe)}
+	if line, err := d.output.ReadString('\n'); line != "decoy\n" {
+		t.Fatal(line, err)
+	}
+	return d
+}
+
+// newLeaderless starts a group of this number that is led by nobody, and returns
+// its member.
+func newLeaderless(t *testing.T, number int) *decoy {
+	t.Helper()
+	output := newLeader(t, number, "/bin/sh", "-c", exe+" & echo $!")
+	d := &decoy{output: output}
+	for range 2 {
+		line, err := output.ReadString('\n')
+		if pid, bad := strconv.Atoi(strings.TrimSpace(line)); bad == nil {
+			d.pid = pid
+		} else if line != "decoy\n" {
+			t.Fatal(line, err)
+		}
+	}
+	if _, err := unix.Wait4(number, nil, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// awaitTick waits until who is started has another start time than the given
+// process: without an inode that is all that tells two holders of a number apart.
+func awaitTick(t *testing.T, id process.Identity) {
+	t.Helper()
+	for now := id; now.Start <= id.Start; {
+		pid, err := syscall.ForkExec("/bin/true", []string{"true"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now, err = process.Identify(pid); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// newLeader starts a program that leads a session and gets this number.
+func newLeader(t *testing.T, pid int, argv ...string) *bufio.Reader {
+	t.Helper()
 	read, write := pipe(t)
 	attr := &syscall.ProcAttr{
 		Env:   append(environment, circumstance+"=decoy"),
@@ -45,22 +93,17 @@ func newDecoy(t *testing.T, pid int) *decoy {
 	}
 	for {
 		nextPID(t, pid)
-		got, err := syscall.ForkExec(exe, []string{exe}, attr)
+		got, err := syscall.ForkExec(argv[0], argv, attr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got == pid {
-			break
+			return bufio.NewReader(read)
 		}
 		if err := unix.Kill(got, unix.SIGKILL); err != nil { // a thread of ours was faster
 			t.Fatal(err)
 		}
 	}
-	d := &decoy{pid, bufio.NewReader(read)}
-	if line, err := d.output.ReadString('\n'); line != "decoy\n" {
-		t.Fatal(line, err)
-	}
-	return d
 }
 
 // wantUnharmed ends the decoy, which must not have got a signal.
@@ -204,5 +247,118 @@ func TestNumberGoesToANewChild(t *testing.T) {
 		}
 		w.Signal(heir, "SIGINT", false)
 		w.wantExit(heir, tree.Exit{Signal: "SIGINT"})
+	}
+}
+
+// A stranger gets the number of a child before that is adopted, and leads a group
+// of it. Nothing that is asked of the child reaches the stranger.
+func TestNumberOfAChildToAdopt(t *testing.T) {
+	eitherKernel(t, func(t *testing.T) {
+		for _, asked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("asked=%v", asked), func(t *testing.T) {
+				p := newParent(t, "exit 3")
+				awaitZombie(t, p.children[0].PID)
+				p.command("reap one")
+				awaitTick(t, p.children[0])
+				d := newDecoy(t, p.children[0].PID)
+				list := p.adoptions()
+				list[0].Asked = asked
+				w := newNotedWorld(t, nil, list...)
+				w.Stop(list[0].Ref, "SIGTERM", false)
+				w.Signal(list[0].Ref, "SIGTERM", true)
+				w.Signal(list[0].Ref, "SIGTERM", false)
+				w.Kill(list[0].Ref)
+				w.wantExit(list[0].Ref, tree.Exit{Lost: true})
+				d.wantUnharmed(t)
+			})
+		}
+	})
+}
+
+// The stranger comes after the adoption.
+func TestNumberOfAnAdoptedChild(t *testing.T) {
+	eitherKernel(t, func(t *testing.T) {
+		p := newParent(t, "read x; exit 3")
+		awaitTick(t, p.children[0])
+		ref := p.adoptions()[0].Ref
+		w := newNotedWorld(t, nil, p.adoptions()...)
+		w.wantAdopted(1, p.pid)
+		resume := w.stand()
+		p.tell(1)
+		awaitZombie(t, p.children[0].PID)
+		p.command("reap one")
+		d := newDecoy(t, p.children[0].PID)
+		w.Signal(ref, "SIGTERM", false)
+		w.Signal(ref, "SIGTERM", true)
+		w.Stop(ref, "SIGTERM", true)
+		w.Stop(ref, "SIGTERM", false)
+		w.Kill(ref)
+		resume()
+		for range 3 { // the child at which the reaper stood starts and ends, too
+			fact, ok := w.next().(process.Exited)
+			if ok && fact.Ref == ref && fact.Exit != (tree.Exit{Code: 3}) && fact.Exit != (tree.Exit{Lost: true}) {
+				t.Errorf("%+v", fact)
+			}
+		}
+		d.wantUnharmed(t)
+	})
+}
+
+// A new child gets the number of an adopted one whose end is not known yet.
+func TestNumberOfAnAdoptedChildGoesToANewOne(t *testing.T) {
+	eitherKernel(t, func(t *testing.T) {
+		p := newParent(t, "read x; exit 3")
+		awaitTick(t, p.children[0])
+		old := p.adoptions()[0].Ref
+		w := newNotedWorld(t, nil, p.adoptions()...)
+		w.wantAdopted(1, p.pid)
+		resume := w.stand()
+		p.tell(1)
+		awaitZombie(t, p.children[0].PID)
+		p.command("reap one")
+		heir := w.ref()
+		w.Start(heir, process.Command{Argv: []string{"sleep", "1000"}, Env: environment})
+		w.Stop(old, "SIGTERM", false)
+		w.Kill(old)
+		nextPID(t, p.children[0].PID)
+		resume()
+		for range 4 {
+			if fact, ok := w.next().(process.Exited); ok && fact.Ref == heir {
+				t.Fatalf("the heir got what was meant for the old child: %+v", fact)
+			}
+		}
+		w.Signal(heir, "SIGINT", false)
+		w.wantExit(heir, tree.Exit{Signal: "SIGINT"})
+	})
+}
+
+// A group that is led by nobody has the number of a child to adopt and nothing else
+// of it.
+func TestGroupOfAStranger(t *testing.T) {
+	eitherKernel(t, func(t *testing.T) {
+		p := newParent(t, "exit 3")
+		awaitZombie(t, p.children[0].PID)
+		p.command("reap one")
+		d := newLeaderless(t, p.children[0].PID)
+		list := p.adoptions()
+		list[0].Ended = &process.Ended{Exit: tree.Exit{Code: 3}}
+		w := newNotedWorld(t, nil, list...)
+		w.wantExit(list[0].Ref, tree.Exit{Code: 3})
+		d.wantUnharmed(t)
+	})
+}
+
+// eitherKernel runs a test where process numbers are handed out as it likes, on
+// this kernel and as on one without pidfds.
+func eitherKernel(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	switch os.Getenv(circumstance) {
+	case "":
+		under(t, "first process", "^"+t.Name()+"$", privatePIDs)
+		under(t, "first process of an old kernel", "^"+t.Name()+"$", privatePIDs)
+	case "first process", "first process of an old kernel":
+		test(t)
+	default:
+		t.Skip("other tests do this")
 	}
 }

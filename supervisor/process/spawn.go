@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice/supervisor/crash"
 	"coppice/tree"
 )
 
@@ -60,10 +61,20 @@ func (r *Reaper) try(a *attempt) {
 
 // started takes a new child into the books.
 func (r *Reaper) started(a *attempt, pid int) {
+	crash.Point("spawn.forked")
+	id, err := Identify(pid)
+	if err != nil {
+		id = Identity{PID: pid} // there is no /proc, and no pidfd
+	}
+	r.notes.Spawned(a.ref, id)
+	crash.Point("spawn.noted")
 	a.command.close()
 	delete(r.attempts, a.ref)
 	if old := r.draining[pid]; old != nil {
 		r.exited(old) // the number was free, so nobody is left in that group
+	}
+	if old := r.mains[pid]; old != nil {
+		r.superseded(old)
 	}
 	c := &child{ref: a.ref, group: group{number: pid}}
 	r.children[a.ref] = c

@@ -9,39 +9,50 @@ import (
 	"coppice/tree"
 )
 
-// siginfoPID is where si_pid stands in a siginfo_t, counted in int32: behind
-// si_signo, si_errno, si_code and, where pointers have 64 bits, padding.
-const siginfoPID = 2 + unsafe.Sizeof(uintptr(0))/4
+// Where the fields stand in a siginfo_t of SIGCHLD, counted in int32: si_signo,
+// si_errno, si_code, padding where pointers have 64 bits, si_pid, si_uid,
+// si_status. See sigaction(2).
+const (
+	siginfoCode   = 2
+	siginfoPID    = 2 + unsafe.Sizeof(uintptr(0))/4
+	siginfoStatus = siginfoPID + 2
+)
 
-// peek returns the pid of a child that is a zombie, and leaves it one. 0: there
-// is none.
-func peek() int {
+// cldExited is the si_code of a process that exited. The others of an end are
+// CLD_KILLED and CLD_DUMPED, which differ only in whether a core was written.
+const cldExited = 1
+
+// peek returns the pid of a child that is a zombie and how it ended, and leaves it
+// one. 0: there is none.
+func peek() (int, tree.Exit) {
 	for {
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 		switch err {
 		case nil:
-			return int((*[16]int32)(unsafe.Pointer(&info))[siginfoPID])
+			fields := (*[16]int32)(unsafe.Pointer(&info))
+			pid, status := int(fields[siginfoPID]), fields[siginfoStatus]
+			if fields[siginfoCode] == cldExited {
+				return pid, tree.Exit{Code: int(status) & 0xff}
+			}
+			return pid, tree.Exit{Signal: SignalName(unix.Signal(status))}
 		case unix.EINTR:
 			continue
 		}
-		return 0 // ECHILD: no child at all
+		return 0, tree.Exit{} // ECHILD: no child at all
 	}
 }
 
-// wait reaps a zombie and says how it ended.
-func wait(pid int) tree.Exit {
+// reap takes a zombie away.
+func reap(pid int) {
 	for {
-		var status unix.WaitStatus
-		_, err := unix.Wait4(pid, &status, 0, nil)
-		switch {
-		case err == unix.EINTR:
+		_, err := unix.Wait4(pid, nil, 0, nil)
+		switch err {
+		case nil:
+			return
+		case unix.EINTR:
 			continue
-		case err != nil:
-			panic(fmt.Sprintf("process: somebody else has waited for %d: %v", pid, err))
-		case status.Signaled():
-			return tree.Exit{Signal: SignalName(status.Signal())}
 		}
-		return tree.Exit{Code: status.ExitStatus()}
+		panic(fmt.Sprintf("process: somebody else has waited for %d: %v", pid, err))
 	}
 }

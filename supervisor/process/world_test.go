@@ -38,9 +38,17 @@ type world struct {
 
 // newWorld starts a reaper, which the end of the test closes; by then every child
 // must have ended.
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return newNotedWorld(t, nil) }
+
+// newNotedWorld starts one that writes notes, and takes children over.
+func newNotedWorld(t testing.TB, notes process.Notes, adoptions ...process.Adoption) *world {
 	w := &world{t: t, told: make(chan struct{}, 1), stands: make(chan struct{}), open: map[tree.Ref]bool{}}
-	w.Reaper = process.New(w.hear)
+	w.Reaper = process.New(w.hear, notes)
+	w.Adopt(adoptions)
+	for _, a := range adoptions {
+		w.open[a.Ref] = true
+		w.ID = max(w.ID, uint64(a.Ref.Generation))
+	}
 	done := make(chan struct{})
 	go func() {
 		w.Run()

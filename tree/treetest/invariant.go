@@ -13,8 +13,9 @@ type Watch struct {
 	world *World
 	err   error
 
-	// reports are all so far; that of Seq n is at n-1.
+	// reports are all that were watched; the first follows number earlier.
 	reports []tree.Report
+	earlier uint64
 	// highest is the latest generation; asked and alive are the incarnations
 	// whose start is not answered, and that run, as far as the tree was told.
 	highest tree.Generation
@@ -26,6 +27,8 @@ type Watch struct {
 	killed   bool // somebody asked to have the tree killed
 	changing bool // a change of flags may happen in this Step
 	halted   bool
+	// stale is the last call of a world before: nobody waits for those up to it.
+	stale uint64
 
 	// nodes is the tree after the latest Step by name, before that of the Step
 	// before it.
@@ -50,6 +53,29 @@ func newWatch(w *World) *Watch {
 		stopped: map[tree.Ref]bool{}, open: map[uint64]tree.Request{},
 		nodes: map[string]known{}, above: map[string]string{}, askers: map[uint64]string{},
 		inFlight: map[string]string{}, supervisors: map[string]*incarnation{},
+	}
+}
+
+// resume begins in the middle: with a tree that is told what lives.
+func (w *Watch) resume(t *tree.Tree, living []tree.Living) {
+	s := t.Save()
+	w.earlier, w.stale, w.highest = s.Seq, s.LastCall, s.Generation
+	w.halted, w.killed = s.Halt != nil, s.Shutdown != nil
+	w.resumeRestarts(t.Status())
+	for _, l := range living {
+		w.live[l.ID] = l.Generation
+		w.highest = max(w.highest, l.Generation)
+	}
+}
+
+// resumeRestarts exempts children whose restarts are in progress: one that is
+// temporary now was not when its restart began.
+func (w *Watch) resumeRestarts(s tree.Status) {
+	for _, c := range s.Children {
+		if c.State == tree.Restarting || c.State == tree.BackingOff {
+			w.exempt(s.Spec.ID, c.Spec.ID)
+		}
+		w.resumeRestarts(c)
 	}
 }
 
@@ -165,7 +191,7 @@ func names(incarnations map[string]tree.Generation, ref tree.Ref) bool {
 
 // report checks one report for its place among the others.
 func (w *Watch) report(r tree.Report) {
-	if want := uint64(len(w.reports)) + 1; r.Seq != want {
+	if want := w.earlier + uint64(len(w.reports)) + 1; r.Seq != want {
 		w.fail("report %d comes where %d should", r.Seq, want)
 	}
 	if r.Because >= r.Seq {
@@ -177,10 +203,10 @@ func (w *Watch) report(r tree.Report) {
 
 // because is the report that caused r; none for a root cause.
 func (w *Watch) because(r tree.Report) tree.Report {
-	if r.Because == 0 || r.Because > uint64(len(w.reports)) {
+	if r.Because <= w.earlier || r.Because > w.earlier+uint64(len(w.reports)) {
 		return tree.Report{}
 	}
-	return w.reports[r.Because-1]
+	return w.reports[r.Because-w.earlier-1]
 }
 
 func (w *Watch) action(a tree.Action) {
@@ -198,7 +224,7 @@ func (w *Watch) action(a tree.Action) {
 	case tree.Signal:
 		w.addressed("Signal", a.Ref)
 	case tree.Reply:
-		if _, ok := w.open[a.ID]; !ok {
+		if _, ok := w.open[a.ID]; !ok && a.ID > w.stale {
 			w.fail("call %d is answered, and nobody waits for it", a.ID)
 		}
 		delete(w.open, a.ID)

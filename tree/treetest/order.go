@@ -178,7 +178,8 @@ func (w *Watch) temporary(supervisor string, r tree.Report) {
 	}
 	s := w.supervisor(supervisor)
 	s.begun[r.Node]++
-	if (s.begun[r.Node] > 1 || because != tree.StartBegun) && !s.exempt[r.Node] {
+	first := because == tree.StartBegun || because == tree.DaemonStarted // the latter after Salvage
+	if (s.begun[r.Node] > 1 || !first) && !s.exempt[r.Node] {
 		w.fail("%s starts its temporary child %s again", supervisor, r.Node)
 	}
 }

@@ -27,8 +27,10 @@ type Play struct {
 	// jobs are what the world has still to do, oldest first.
 	jobs     []job
 	schedule Schedule
-	events   []traceEvent
-	trace    []string
+	// Surrounded, if set, is called with the world before anything happens in it.
+	Surrounded func(w *World)
+	events     []traceEvent
+	trace      []string
 	// forked is set once two supervisors had something to do in one Step.
 	forked bool
 	// wrong is set when the tree did something a trace has no words for.
@@ -89,6 +91,9 @@ func (p *Play) Boot() {
 		return
 	}
 	p.world = NewWorld(spec, tree.Options{OTP: true})
+	if p.Surrounded != nil {
+		p.Surrounded(p.world)
+	}
 	p.step(tree.Boot{})
 	p.settle()
 	answer := "ok"

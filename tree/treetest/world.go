@@ -22,6 +22,9 @@ type World struct {
 	Halt *tree.Halt
 	// Watch finds what must not happen.
 	Watch *Watch
+	// Stepped, if set, is called after every Step; it may put another tree in the
+	// place of Tree.
+	Stepped func(events []tree.Event, out tree.Output)
 
 	opts  tree.Options
 	calls uint64
@@ -59,6 +62,15 @@ func (w *World) Step(events ...tree.Event) tree.Output {
 		w.told(e)
 	}
 	out := w.Tree.Step(w.Now, events...)
+	if w.Stepped != nil {
+		w.Stepped(events, out)
+	}
+	w.heed(events, out)
+	return out
+}
+
+// heed does the bookkeeping of what the tree has answered.
+func (w *World) heed(events []tree.Event, out tree.Output) {
 	w.Watch.step(events, out)
 	for _, a := range out.Actions {
 		switch a := a.(type) {
@@ -78,6 +90,31 @@ func (w *World) Step(events ...tree.Event) tree.Output {
 			w.Halt = &a
 		}
 	}
+}
+
+// Salvage puts another tree in the place of the present one, perhaps one that is
+// behind: it is told which processes live and has to make the best of it. Those
+// that it does not know end without a word. The Watch begins anew: it knows
+// nothing of what was before.
+func (w *World) Salvage(old *tree.Tree) tree.Output {
+	w.Tree, w.Halt = old, nil
+	if h, ok := old.Halted(); ok {
+		w.Halt = &h
+	}
+	var living []tree.Living
+	for id, p := range w.Procs {
+		n, ok := old.Node(id)
+		if !p.Alive || !ok || n.Spec.Type != tree.Process || w.Halt != nil {
+			delete(w.Procs, id)
+			continue
+		}
+		p.Stopping, p.Killing = false, false
+		living = append(living, tree.Living{Ref: p.Ref, PID: p.PID})
+	}
+	w.Watch = newWatch(w)
+	w.Watch.resume(old, living)
+	out := old.Salvage(w.Now, living)
+	w.heed(nil, out)
 	return out
 }
 

@@ -7,9 +7,9 @@ out '^shop runs already, its daemon is pid [0-9]+$'
 no_out 'reload'
 
 exits 1 coppice up
-err '^coppice: the tree runs already, its daemon is pid [0-9]+; use `coppice logs -f` to see its output$'
+err '^coppice: the tree runs already, its daemon is pid [0-9]+.*; use `coppice logs -f` to see its output$'
 exits 1 coppice daemon
-err "its daemon is pid $up;"
+err "its daemon is pid $(cat .coppice/lock)[;,]"
 
 tree db >coppice.toml
 ok coppice up -d

@@ -1,0 +1,185 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"coppice/ipc"
+	"coppice/supervisor/crash"
+	"coppice/supervisor/keeper"
+	"coppice/supervisor/logs"
+	"coppice/tree"
+)
+
+// hearKeeper says that all is taken over, and begins to hear the keeper.
+func (r *runtime) hearKeeper() {
+	r.keeping.settleStrangers()
+	r.keeping.link.Serving()
+	go r.keeping.link.Run(keeperHandler{r})
+}
+
+// keeperHandler passes on what the keeper says.
+type keeperHandler struct{ r *runtime }
+
+// Exit implements keeper.Handler.
+func (h keeperHandler) Exit(e keeper.Exit) {
+	if h.r.keeping.heard(e) {
+		h.r.reaper.Ended(identityOf(e))
+	}
+}
+
+// Signal implements keeper.Handler.
+func (h keeperHandler) Signal(sig syscall.Signal) {
+	offer(h.r, h.r.signals, heardSignal{sig, func() { h.r.keeping.link.Heard(sig) }})
+}
+
+// Ping implements keeper.Handler. The loop answers: it is what has to be alive.
+func (h keeperHandler) Ping(n uint64) {
+	offer(h.r, h.r.asked, func() { h.r.keeping.link.Pong(n) })
+}
+
+// Upgraded implements keeper.Handler.
+func (h keeperHandler) Upgraded(why string) {
+	offer(h.r, h.r.asked, func() { h.r.upgraded = &ipc.UpgradeResult{Error: why} })
+}
+
+// Gone implements keeper.Handler.
+func (h keeperHandler) Gone() {
+	offer(h.r, h.r.asked, h.r.becomeKeeper)
+}
+
+// leaveTimeout is how long a daemon that makes way waits for who reads its last
+// answers.
+const leaveTimeout = time.Second
+
+// becomeKeeper makes this process the keeper, for that one is gone: it executes
+// itself anew, with the same pid and the same children, and starts a daemon. It
+// comes back only if that cannot be done.
+func (r *runtime) becomeKeeper() {
+	if r.halted != nil || r.leaving {
+		return
+	}
+	crash.Point("takeover.begin")
+	state := keeper.TakeOverState{Exits: r.keeping.untaken(), Signals: r.unheard()}
+	failed := make(chan error, 1)
+	r.reaper.Do(func() { failed <- keeper.TakeOver(r.belongings(), state) }) // no fork is under way there
+	for {
+		select {
+		case facts := <-r.facts: // the reaper must not wait for the loop
+			r.heed(facts)
+		case err := <-failed:
+			r.log.Error("cannot take the keeper's place; should this daemon be killed now, its tree waits for the next `coppice up`", zap.Error(err))
+			return
+		}
+	}
+}
+
+// unheard are the signals that the keeper has told and that were not obeyed yet.
+func (r *runtime) unheard() []syscall.Signal {
+	var signals []syscall.Signal
+	for {
+		select {
+		case sig := <-r.signals:
+			signals = append(signals, sig.Signal)
+		default:
+			return signals
+		}
+	}
+}
+
+// belongings are all that has to outlive this daemon. It is called by the reaper's
+// goroutine while the loop waits.
+func (r *runtime) belongings() []keeper.Held {
+	var held []keeper.Held
+	add := func(name string, fd int) {
+		held = append(held, keeper.Held{Name: name, FD: fd})
+	}
+	add(keptLock, int(r.listener.Lock().Fd()))
+	_ = r.listener.FD(func(fd int) { add(keptSocket, fd) }) // it fails only for a closed one
+	for name, file := range r.keeping.own {
+		add(name, int(file.Fd()))
+	}
+	if r.keeping.own[keptOrphan] == nil {
+		add(keptOrphan, int(r.listener.Lock().Fd())) // only its name counts
+	}
+	r.store.EachReader(func(p logs.Pipe, fd int) { add(pipeName(p), fd) })
+	r.notify.Each(func(ref tree.Ref, fd int) { add(refName(keptNotify, ref), fd) })
+	for ref, fd := range r.reaper.PIDFDs() {
+		add(refName(keptProcess, ref), fd)
+	}
+	return held
+}
+
+// Upgrade implements ipc.Backend.
+func (r *runtime) Upgrade(ctx context.Context, req ipc.UpgradeRequest) error {
+	if r.keeping.link.Keeper() == 0 {
+		return refused("this daemon has no keeper that could start another one")
+	}
+	file, err := os.OpenFile(req.Binary, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return refused("cannot upgrade: %v", err)
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+		file.Close()
+		return refused("cannot upgrade: %s is not a program", req.Binary)
+	}
+	defer file.Close() // the link has a copy
+	var refusal error
+	err = r.ask(ctx, func() {
+		if err := r.keeping.link.Upgrade(int(file.Fd()), req.Binary); err != nil {
+			refusal = refused("cannot upgrade: %v", err)
+			return
+		}
+		r.leaving = true
+	})
+	return cmp.Or(err, refusal)
+}
+
+// Leave implements ipc.Backend.
+func (r *runtime) Leave(ctx context.Context) error {
+	var refusal error
+	err := r.ask(ctx, func() {
+		if !r.unattended {
+			refusal = refused("the tree has a keeper that is waited for")
+			return
+		}
+		r.leaving, r.relieved = true, true
+	})
+	return cmp.Or(err, refusal)
+}
+
+// leave ends this process and touches nothing: another one goes on. Who waits for
+// an answer has it first.
+func (r *runtime) leave(server *ipc.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	r.listener.Abandon()
+	if err := server.Shutdown(ctx); err != nil {
+		r.log.Warn("cannot end all connections in order", zap.Error(err))
+	}
+	if r.relieved {
+		r.keeping.link.Leave(0)
+	}
+	os.Exit(0)
+}
+
+// keepProcesses gives the keeper descriptors of the adopted processes that are not
+// its own children: through those alone their exit status can be had.
+func (r *runtime) keepProcesses() {
+	if len(r.foreign) == 0 {
+		return
+	}
+	r.reaper.Do(func() {
+		for ref, fd := range r.reaper.PIDFDs() {
+			if r.foreign[ref] {
+				r.keeping.put(refName(keptProcess, ref), fd)
+			}
+		}
+	})
+}

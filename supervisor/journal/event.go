@@ -1,0 +1,102 @@
+package journal
+
+import (
+	"fmt"
+
+	"coppice/configs"
+	"coppice/tree"
+)
+
+// eventForm is an event as it is written. Kind says which fields it has.
+type eventForm struct {
+	Kind       string          `json:"e"`
+	ID         string          `json:"id,omitempty"`
+	Generation tree.Generation `json:"g,omitempty"`
+	PID        int             `json:"pid,omitempty"`
+	Exit       *exitForm       `json:"exit,omitempty"`
+	Cause      string          `json:"cause,omitempty"`
+	Call       uint64          `json:"call,omitempty"`
+	Request    *requestForm    `json:"request,omitempty"`
+	Bytes      int64           `json:"bytes,omitempty"`
+}
+
+// exitForm is an exit as it is written. The code stands even where it is 0.
+type exitForm struct {
+	Code   int    `json:"code"`
+	Signal string `json:"signal,omitempty"`
+	Lost   bool   `json:"lost,omitempty"`
+}
+
+func ofRef(kind string, r tree.Ref) eventForm {
+	return eventForm{Kind: kind, ID: r.ID, Generation: r.Generation}
+}
+
+// formEvent is the form of an event.
+func formEvent(e tree.Event) (eventForm, error) {
+	var form eventForm
+	switch e := e.(type) {
+	case tree.Boot:
+		form.Kind = "boot"
+	case tree.Started:
+		form = ofRef("started", e.Ref)
+		form.PID = e.PID
+	case tree.StartFailed:
+		form = ofRef("start_failed", e.Ref)
+		form.Cause = e.Cause
+	case tree.StartIgnored:
+		form = ofRef("start_ignored", e.Ref)
+	case tree.Ready:
+		form = ofRef("ready", e.Ref)
+	case tree.Exited:
+		form = ofRef("exited", e.Ref)
+		form.Exit = (*exitForm)(&e.Exit)
+	case tree.Called:
+		request, err := formRequest(e.Request)
+		return eventForm{Kind: "called", Call: e.ID, Request: &request}, err
+	case tree.Tick:
+		form.Kind = "tick"
+	case tree.Resumed:
+		form.Kind = "resumed"
+	case tree.Adopted:
+		form = ofRef("adopted", e.Ref)
+	case tree.Dropped:
+		form = eventForm{Kind: "dropped", ID: e.ID, Bytes: e.Bytes}
+	default:
+		return form, fmt.Errorf("an event %T has no form", e)
+	}
+	return form, nil
+}
+
+// event is what a form stands for; config is that of the step.
+func (f *eventForm) event(config *configs.Config) (tree.Event, error) {
+	ref := tree.Ref{ID: f.ID, Generation: f.Generation}
+	switch f.Kind {
+	case "boot":
+		return tree.Boot{}, nil
+	case "started":
+		return tree.Started{Ref: ref, PID: f.PID}, nil
+	case "start_failed":
+		return tree.StartFailed{Ref: ref, Cause: f.Cause}, nil
+	case "start_ignored":
+		return tree.StartIgnored{Ref: ref}, nil
+	case "ready":
+		return tree.Ready{Ref: ref}, nil
+	case "exited":
+		if f.Exit == nil {
+			return nil, fmt.Errorf("the end of %q has no exit", f.ID)
+		}
+		return tree.Exited{Ref: ref, Exit: tree.Exit(*f.Exit)}, nil
+	case "called":
+		request, err := f.Request.request(config)
+		return tree.Called{ID: f.Call, Request: request}, err
+	case "tick":
+		return tree.Tick{}, nil
+	case "resumed":
+		return tree.Resumed{}, nil
+	case "adopted":
+		return tree.Adopted{Ref: ref}, nil
+	case "dropped":
+		return tree.Dropped{ID: f.ID, Bytes: f.Bytes}, nil
+	}
+	return nil, fmt.Errorf("the event %.20q is unknown", f.Kind)
+}

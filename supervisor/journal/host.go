@@ -1,0 +1,35 @@
+package journal
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host says in which life of which system this process runs: the boot id
+// (random(4), /proc/sys/kernel/random/boot_id) and the inode of its PID namespace
+// (namespaces(7)). A PID that was recorded elsewhere means nothing here. Both are
+// zero where there is no /proc.
+func Host() (boot string, pidNamespace uint64) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err == nil {
+		boot = strings.TrimSpace(string(id))
+	}
+	var stat unix.Stat_t
+	if unix.Stat("/proc/self/ns/pid", &stat) == nil {
+		pidNamespace = stat.Ino
+	}
+	return boot, pidNamespace
+}
+
+// TreeID names the tree whose state folder dir is, on this system: the folder's
+// device and inode in hexadecimal digits, "fe00-2a1b". It holds no colon.
+func TreeID(dir string) (string, error) {
+	var stat unix.Stat_t
+	if err := unix.Stat(dir, &stat); err != nil {
+		return "", fmt.Errorf("cannot identify the tree of %s: %w", dir, err)
+	}
+	return fmt.Sprintf("%x-%x", stat.Dev, stat.Ino), nil
+}

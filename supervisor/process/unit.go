@@ -1,0 +1,194 @@
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coppice/tree"
+)
+
+// UnitVariable is the variable in the environment of each child by which it can be
+// found, though nobody has written down that it was started.
+const UnitVariable = "SUPERVISED_BY"
+
+// Unit returns the variable of one incarnation, NAME=value: "SUPERVISED_BY=" and
+// then tree, name and generation with colons between them. The name has no colon.
+func Unit(tree, name string, g tree.Generation) string {
+	return fmt.Sprintf("%s=%s:%s:%d", UnitVariable, tree, name, g)
+}
+
+// Found is a process that has the variable.
+type Found struct {
+	Ref      tree.Ref
+	Identity Identity
+	// Leader says that it leads a session and a group of its own number and is
+	// the oldest of its incarnation that does: the main process, unless that is
+	// gone. The others have inherited the variable from it.
+	Leader bool
+}
+
+// The child of a fork has the environment of its parent until it executes its
+// program, which takes well under a millisecond on a machine that is not busy.
+const (
+	forkPause = 500 * time.Microsecond
+	forkLooks = 20
+)
+
+// FindUnits returns the processes of a tree that have the variable, in no order. A
+// process that does not show its environment to us is not found, nor a zombie.
+//
+// A daemon that was killed in the middle of a start leaves a child that has not
+// executed its program yet. So this program's siblings that execute the same file
+// as it does are given a few milliseconds to become something else.
+func FindUnits(treeID string) ([]Found, error) {
+	pids := processes()
+	if len(pids) == 0 {
+		return nil, fmt.Errorf("cannot look for the processes of tree %q: /proc cannot be read", treeID)
+	}
+	forks := siblings() // before the walk: who is not one any more has its environment
+	var found []Found
+	buffer := make([]byte, 0, environBytes)
+	for _, pid := range pids {
+		ref, ok := unitOf(pid, treeID, &buffer)
+		if ok {
+			found = appendFound(found, ref, pid, treeID, &buffer)
+		}
+	}
+	for _, pid := range awaitForks(forks, found) {
+		if ref, ok := unitOf(pid, treeID, &buffer); ok {
+			found = appendFound(found, ref, pid, treeID, &buffer)
+		}
+	}
+	markLeaders(found)
+	return found, nil
+}
+
+// appendFound adds a process, unless it has ended meanwhile and its number has gone
+// to somebody else.
+func appendFound(found []Found, ref tree.Ref, pid int, treeID string, buffer *[]byte) []Found {
+	id, err := Identify(pid)
+	if err != nil {
+		return found
+	}
+	s, err := readStat(pid)
+	if again, ok := unitOf(pid, treeID, buffer); err != nil || !ok || again != ref {
+		return found
+	}
+	return append(found, Found{Ref: ref, Identity: id, Leader: pid == s.session && pid == s.group})
+}
+
+// markLeaders leaves one leader to each incarnation, the oldest.
+func markLeaders(found []Found) {
+	oldest := map[tree.Ref]*Found{}
+	for i := range found {
+		f := &found[i]
+		if !f.Leader {
+			continue
+		}
+		first := oldest[f.Ref]
+		f.Leader = first == nil || f.Identity.before(first.Identity)
+		if f.Leader {
+			oldest[f.Ref] = f
+			if first != nil {
+				first.Leader = false
+			}
+		}
+	}
+}
+
+// before says which of two processes is older: the numbers of inodes ascend.
+func (id Identity) before(other Identity) bool {
+	if id.Inode != 0 && other.Inode != 0 {
+		return id.Inode < other.Inode
+	}
+	return id.Start < other.Start || id.Start == other.Start && id.PID < other.PID
+}
+
+// siblings returns the other children of this program's parent that execute the same
+// file.
+func siblings() []int {
+	var self unix.Stat_t
+	if unix.Stat("/proc/self/exe", &self) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(childrenOf(unix.Getppid()), func(pid int) bool {
+		return pid == unix.Getpid() || !executes(pid, &self)
+	})
+}
+
+// awaitForks waits for siblings that were not found yet to execute another file. It
+// returns all that were waited for.
+func awaitForks(forks []int, found []Found) []int {
+	var self unix.Stat_t
+	if unix.Stat("/proc/self/exe", &self) != nil {
+		return nil
+	}
+	forks = slices.DeleteFunc(forks, func(pid int) bool {
+		return slices.ContainsFunc(found, func(f Found) bool { return f.Identity.PID == pid })
+	})
+	for range forkLooks {
+		if !slices.ContainsFunc(forks, func(pid int) bool { return executes(pid, &self) }) {
+			break
+		}
+		time.Sleep(forkPause)
+	}
+	return forks
+}
+
+// executes says whether a process executes a file.
+func executes(pid int, file *unix.Stat_t) bool {
+	var stat unix.Stat_t
+	err := unix.Stat("/proc/"+strconv.Itoa(pid)+"/exe", &stat)
+	return err == nil && stat.Dev == file.Dev && stat.Ino == file.Ino
+}
+
+// childrenOf returns the children of a process: from /proc/PID/task/TID/children,
+// which most kernels have (proc_tid_children(5)), else by asking everybody.
+func childrenOf(parent int) []int {
+	var pids []int
+	tasks := fmt.Sprintf("/proc/%d/task/", parent)
+	threads, err := os.ReadDir(tasks)
+	for _, thread := range threads {
+		var list []byte
+		if list, err = os.ReadFile(tasks + thread.Name() + "/children"); err != nil {
+			break
+		}
+		for word := range bytes.FieldsSeq(list) {
+			if pid, err := strconv.Atoi(string(word)); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	if err == nil {
+		return pids
+	}
+	return slices.DeleteFunc(processes(), func(pid int) bool { return parentOf(pid) != parent })
+}
+
+// unitOf returns the incarnation of a tree that a process belongs to by its
+// environment.
+func unitOf(pid int, treeID string, buffer *[]byte) (tree.Ref, bool) {
+	*buffer = readEnviron(pid, (*buffer)[:0])
+	value, ok := strings.CutPrefix(unitVariable(*buffer), treeID+":")
+	if !ok {
+		return tree.Ref{}, false
+	}
+	name, number, ok := strings.Cut(value, ":")
+	generation, err := strconv.ParseUint(number, 10, 64)
+	if !ok || name == "" || err != nil {
+		return tree.Ref{}, false
+	}
+	return tree.Ref{ID: name, Generation: tree.Generation(generation)}, true
+}
+
+// hasUnit says whether the variable of a process ends so.
+func hasUnit(pid int, suffix string) bool {
+	return strings.HasSuffix(unitVariable(readEnviron(pid, nil)), suffix)
+}

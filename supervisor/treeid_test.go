@@ -1,0 +1,29 @@
+package supervisor
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestTreeID(t *testing.T) {
+	dir := t.TempDir()
+	first, err := treeID(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := treeID(dir); err != nil || again != first {
+		t.Errorf("first %s, then %s, %v", first, again, err)
+	}
+	if other, err := treeID(t.TempDir()); err != nil || other == first {
+		t.Errorf("two folders have the ids %s and %s, %v", first, other, err)
+	}
+	for _, damaged := range []string{"", "x", first[1:], "zz" + first[2:]} {
+		if err := os.WriteFile(filepath.Join(dir, treeIDName), []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if id, err := treeID(dir); err != nil || !isTreeID(id) {
+			t.Errorf("after %q it is %q, %v", damaged, id, err)
+		}
+	}
+}

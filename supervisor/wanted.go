@@ -1,0 +1,41 @@
+package supervisor
+
+import (
+	"maps"
+
+	"coppice/configs"
+	"coppice/tree"
+)
+
+// wanted is the configuration that is in force, and those that reloads bring. It
+// changes only by what the journal has, so a new daemon comes to the same.
+type wanted struct {
+	config *configs.Config
+	coming map[uint64]coming // by the number of their request
+}
+
+// coming is a configuration that the tree is taking over.
+type coming struct{ between, next *configs.Config }
+
+// apply begins a reload. The settings of processes that stay or come are in force
+// at once; those of processes that go are needed until they have gone.
+func (w *wanted) apply(call uint64, next *configs.Config) {
+	between := *next
+	between.Settings = maps.Clone(w.config.Settings)
+	maps.Copy(between.Settings, next.Settings)
+	if w.coming == nil {
+		w.coming = map[uint64]coming{}
+	}
+	w.coming[call] = coming{&between, next}
+	w.config = &between
+}
+
+// applied ends a reload, if the reply is one's. Another reload may have come
+// meanwhile: then its configuration stays in force.
+func (w *wanted) applied(reply tree.Reply) {
+	c, found := w.coming[reply.ID]
+	delete(w.coming, reply.ID)
+	if found && reply.Refusal == "" && w.config == c.between {
+		w.config = c.next
+	}
+}

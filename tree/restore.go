@@ -1,0 +1,285 @@
+package tree
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Restore reads a tree that Save wrote down. What it returns answers every later
+// Step as the saved one would have. It keeps nothing of s but the Starts and the
+// lists of Success.
+//
+// Nothing in s is believed: what no tree could have come to is an error, and a
+// tree that is accepted does not panic later.
+func Restore(s Saved) (*Tree, error) {
+	r := restorer{saved: &s, tree: &Tree{
+		opts: s.Options, gen: s.Generation, seq: s.Seq, lastCall: s.LastCall, resumed: s.Resumed,
+		index: map[string]*node{}, waiting: slices.Clone(s.Waiting), shutdown: clone(s.Shutdown), ended: clone(s.Halt),
+	}}
+	r.specs()
+	r.place()
+	for i := range s.Nodes {
+		r.node(i)
+	}
+	r.change()
+	if r.err == nil {
+		r.err = r.tree.sound()
+	}
+	if r.err != nil {
+		return nil, fmt.Errorf("cannot restore the tree: %w", r.err)
+	}
+	r.tree.remember()
+	return r.tree, nil
+}
+
+// restorer builds a tree. After the first fault it goes on with harmless values.
+type restorer struct {
+	saved *Saved
+	tree  *Tree
+	built []ChildSpec
+	nodes []*node
+	err   error
+}
+
+func (r *restorer) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf(format, args...)
+	}
+}
+
+// specsMax bounds how many specs one spec may stand for: lists that name each
+// other could stand for more than there is time to look at.
+const specsMax = 1 << 20
+
+// specs builds every spec once; lists of children are shared, for nobody writes
+// to them.
+func (r *restorer) specs() {
+	sizes := make([]int, len(r.saved.Specs))
+	for i, s := range r.saved.Specs {
+		c := ChildSpec{
+			ID: s.ID, Type: s.Type, Restart: s.Restart, Shutdown: s.Shutdown, Significant: s.Significant, Ready: s.Ready,
+			StartTimeout: s.StartTimeout, Success: s.Success, Backoff: s.Backoff, Flags: s.Flags,
+		}
+		if s.Start < -1 || s.Start >= len(r.saved.Starts) {
+			r.fail("spec %d has the start %d of %d", i, s.Start, len(r.saved.Starts))
+		} else if s.Start >= 0 {
+			c.Start = r.saved.Starts[s.Start]
+		}
+		c.Children = r.list(s.Children)
+		sizes[i] = 1
+		for _, child := range s.Children {
+			if child >= 0 && child < i {
+				sizes[i] = min(sizes[i]+sizes[child], specsMax+1)
+			}
+		}
+		if sizes[i] > specsMax {
+			r.fail("spec %d has too many children", i)
+		}
+		r.built = append(r.built, c)
+	}
+}
+
+// spec is one of those built so far.
+func (r *restorer) spec(place int) ChildSpec {
+	if place < 0 || place >= len(r.built) {
+		r.fail("there is no spec %d", place)
+		return ChildSpec{}
+	}
+	return r.built[place]
+}
+
+func (r *restorer) list(places []int) []ChildSpec {
+	if places == nil {
+		return nil
+	}
+	specs := make([]ChildSpec, len(places))
+	for i, place := range places {
+		specs[i] = r.spec(place)
+	}
+	return specs
+}
+
+// place makes the nodes and puts each in its list and in the index.
+func (r *restorer) place() {
+	if len(r.saved.Nodes) == 0 {
+		r.fail("there is no node")
+		r.saved.Nodes = []SavedNode{{Supervisor: -1}}
+	}
+	for i, s := range r.saved.Nodes {
+		n := &node{spec: r.spec(s.Spec)}
+		r.nodes = append(r.nodes, n)
+		switch {
+		case i == 0 && s.Supervisor == -1 && s.Place == PlaceChild:
+			r.tree.root = n
+		case s.Supervisor < 0 || s.Supervisor >= i:
+			r.fail("node %d has the supervisor %d", i, s.Supervisor)
+		default:
+			n.parent = r.nodes[s.Supervisor]
+		}
+		switch {
+		case n.parent == nil || s.Place == PlaceAdding:
+		case s.Place == PlaceChild:
+			n.parent.children = append(n.parent.children, n)
+		case s.Place == PlaceForgotten:
+			n.parent.forgotten = append(n.parent.forgotten, n)
+		default:
+			r.fail("node %d has the place %q", i, s.Place)
+		}
+		if !s.Shadowed {
+			if r.tree.index[n.id()] != nil {
+				r.fail("there are two nodes of the name %q", n.id())
+			}
+			r.tree.index[n.id()] = n
+		}
+	}
+}
+
+// at is the node of a place; nil for -1.
+func (r *restorer) at(place int) *node {
+	if place < -1 || place >= len(r.nodes) {
+		r.fail("there is no node %d", place)
+		return nil
+	}
+	if place == -1 {
+		return nil
+	}
+	return r.nodes[place]
+}
+
+func (r *restorer) node(i int) {
+	s, n := &r.saved.Nodes[i], r.nodes[i]
+	n.state, n.generation, n.since, n.cause, n.deadline = s.State, s.Generation, s.Since, s.Cause, s.Deadline
+	n.restarts, n.held, n.alive, n.killing, n.asked, n.counted = s.Restarts, s.Held, s.Alive, s.Killing, s.Asked, s.Counted
+	n.end = ending{seq: s.End.Seq, normal: s.End.Normal, gaveUp: s.End.GaveUp, blame: s.End.Blame.restored()}
+	n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level = s.PID, s.Overdue, s.Signalled, s.Ran, s.UpAt, s.Level
+	n.adopted, n.window = s.Adopted, slices.Clone(s.Window)
+	if n.lastEnd = clone(s.LastEnd); n.lastEnd != nil {
+		n.lastEnd.Exit = clone(n.lastEnd.Exit)
+	}
+	if s.Pending != nil {
+		spec := r.spec(*s.Pending)
+		n.pending = &spec
+	}
+	for _, m := range s.Inbox {
+		n.inbox = append(n.inbox, r.message(m))
+	}
+	if s.Operation != nil {
+		n.op = r.operation(s.Operation)
+	}
+	r.adding(i)
+}
+
+// adding checks that a node in no list yet is the one that its supervisor adds.
+func (r *restorer) adding(i int) {
+	nodes := r.saved.Nodes
+	adds := func(s int) int {
+		if s < 0 || s >= len(nodes) || nodes[s].Operation == nil || nodes[s].Operation.Kind != opWords[opAdd] {
+			return -1
+		}
+		return nodes[s].Operation.Child
+	}
+	if nodes[i].Place == PlaceAdding && adds(nodes[i].Supervisor) != i {
+		r.fail("nobody adds node %d", i)
+	}
+	if nodes[i].Operation == nil || nodes[i].Operation.Kind != opWords[opAdd] {
+		return
+	}
+	if c := adds(i); c < 0 || c >= len(nodes) || nodes[c].Place != PlaceAdding || nodes[c].Supervisor != i {
+		r.fail("node %d adds node %d", i, c)
+	}
+}
+
+// word is the constant of a word.
+func word[T ~uint8](r *restorer, what, text string, words []string) T {
+	at := slices.Index(words, text)
+	if at < 0 {
+		r.fail("%q is no %s", text, what)
+		return 0
+	}
+	return T(at)
+}
+
+func (r *restorer) message(s SavedMessage) message {
+	m := message{kind: word[messageKind](r, "message", s.Kind, messageWords), child: r.at(s.Child), generation: s.Generation, cause: s.Cause}
+	if (m.kind == called) != (s.Call != nil) {
+		r.fail("a message of the kind %q has the call %+v", s.Kind, s.Call)
+	}
+	if s.Call != nil {
+		m.call = r.call(*s.Call)
+	}
+	return m
+}
+
+func (r *restorer) operation(s *SavedOperation) *operation {
+	op := &operation{
+		kind: word[opKind](r, "operation", s.Kind, opWords), issued: true, child: r.at(s.Child), cause: s.Cause,
+		counted: s.Counted, call: s.Call, ignored: s.Ignored, cut: s.Cut, by: s.By, blame: s.Blame.restored(), why: s.Why,
+	}
+	if op.kind == opEnd {
+		op.reason = word[endReason](r, "reason", s.Reason, reasonWords)
+	}
+	if len(s.Steps) == 0 {
+		r.fail("an operation of the kind %q has no steps", s.Kind)
+	}
+	for _, st := range s.Steps {
+		op.steps = append(op.steps, step{verb: word[stepVerb](r, "step", st.Verb, verbWords), child: r.at(st.Child), call: st.Call})
+	}
+	return op
+}
+
+func (b SavedBlame) restored() blame { return blame{b.Process, clone(b.Exit)} }
+
+func (p SavedPart) restored() part { return part{p.Supervisor, slices.Clone(p.Moving)} }
+
+// call restores a request that waits in an inbox, or an Apply.
+func (r *restorer) call(s SavedCall) Called {
+	c := Called{ID: s.ID}
+	one := func() ChildSpec {
+		if s.Spec == nil {
+			r.fail("call %d has no spec", s.ID)
+			return ChildSpec{}
+		}
+		return r.spec(*s.Spec)
+	}
+	switch s.Verb {
+	case "terminate":
+		c.Request = TerminateChild{s.Supervisor, s.Child, s.Generation}
+	case "restart":
+		c.Request = RestartChild{s.Supervisor, s.Child}
+	case "cycle":
+		c.Request = CycleChild{s.Child, s.By}
+	case "delete":
+		c.Request = DeleteChild{s.Supervisor, s.Child}
+	case "start":
+		c.Request = StartChild{s.Supervisor, one()}
+	case "change":
+		if s.Flags == nil {
+			r.fail("call %d has no flags", s.ID)
+			s.Flags = &Flags{}
+		}
+		c.Request = ChangeSupervisor{s.Child, *s.Flags, r.list(s.Specs)}
+	case "apply":
+		c.Request = Apply{one()}
+	default:
+		r.fail("call %d asks for %q", s.ID, s.Verb)
+	}
+	return c
+}
+
+// change restores the Apply in progress and those that wait.
+func (r *restorer) change() {
+	if s := r.saved.Change; s != nil {
+		a := &application{call: s.Call, cause: s.Cause, changes: slices.Clone(s.Changes), at: s.At.restored()}
+		for _, p := range s.Parts {
+			a.parts = append(a.parts, p.restored())
+		}
+		r.tree.change = a
+	}
+	for _, c := range r.saved.Changes {
+		if c.Verb != "apply" {
+			r.fail("call %d, %q, waits for an Apply", c.ID, c.Verb)
+			continue
+		}
+		r.tree.changes = append(r.tree.changes, r.call(c))
+	}
+}

@@ -1,0 +1,226 @@
+package tree
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// Save writes the tree down as it is between two Steps. It changes nothing, and
+// what it returns shares nothing with the tree but the Starts and the lists of
+// Success, which nobody changes.
+func (t *Tree) Save() Saved {
+	s := saver{places: map[*node]int{}, specs: map[specKey]int{}, starts: map[any]int{}}
+	s.out = Saved{
+		Options: t.opts, Seq: t.seq, Generation: t.gen, LastCall: t.lastCall, Resumed: t.resumed,
+		Waiting: slices.Clone(t.waiting), Shutdown: clone(t.shutdown), Halt: clone(t.ended),
+	}
+	s.number(t, t.root, -1, PlaceChild)
+	for _, n := range s.nodes {
+		s.node(n)
+	}
+	if a := t.change; a != nil {
+		s.out.Change = &SavedChange{Call: a.call, Cause: a.cause, Changes: slices.Clone(a.changes), At: a.at.saved()}
+		for _, p := range a.parts {
+			s.out.Change.Parts = append(s.out.Change.Parts, p.saved())
+		}
+	}
+	for _, c := range t.changes {
+		s.out.Changes = append(s.out.Changes, s.call(c))
+	}
+	return s.out
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// saver collects a Saved.
+type saver struct {
+	out    Saved
+	nodes  []*node
+	places map[*node]int
+	specs  map[specKey]int
+	starts map[any]int
+}
+
+// number gives n and all below it their places.
+func (s *saver) number(t *Tree, n *node, above int, place NodePlace) {
+	at := len(s.nodes)
+	s.places[n] = at
+	s.nodes = append(s.nodes, n)
+	s.out.Nodes = append(s.out.Nodes, SavedNode{Supervisor: above, Place: place, Shadowed: t.index[n.id()] != n})
+	for _, c := range n.children {
+		s.number(t, c, at, PlaceChild)
+	}
+	for _, c := range n.forgotten {
+		s.number(t, c, at, PlaceForgotten)
+	}
+	if n.op != nil && n.op.kind == opAdd {
+		s.number(t, n.op.child, at, PlaceAdding)
+	}
+}
+
+// place is that of a node; -1 for nil.
+func (s *saver) place(n *node) int {
+	if at, ok := s.places[n]; ok {
+		return at
+	}
+	return -1
+}
+
+func (s *saver) node(n *node) {
+	o := &s.out.Nodes[s.places[n]]
+	o.Spec = s.spec(&n.spec)
+	o.State, o.Generation, o.Since, o.Cause, o.Deadline = n.state, n.generation, n.since, n.cause, n.deadline
+	o.Restarts, o.Held, o.Alive, o.Killing, o.Asked, o.Counted = n.restarts, n.held, n.alive, n.killing, n.asked, n.counted
+	o.End = SavedEnding{Seq: n.end.seq, Normal: n.end.normal, GaveUp: n.end.gaveUp, Blame: n.end.blame.saved()}
+	o.PID, o.Overdue, o.Signalled, o.Ran, o.UpAt, o.Level = n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level
+	o.Adopted, o.Window = n.adopted, slices.Clone(n.window)
+	if o.LastEnd = clone(n.lastEnd); o.LastEnd != nil {
+		o.LastEnd.Exit = clone(o.LastEnd.Exit)
+	}
+	if n.pending != nil {
+		at := s.spec(n.pending)
+		o.Pending = &at
+	}
+	for _, m := range n.inbox {
+		s.message(o, n, m)
+	}
+	if n.op != nil {
+		o.Operation = s.operation(n.op)
+	}
+}
+
+// message saves one entry of the inbox of n. News of a child that was removed is
+// left out: a node that has lost its supervisor never gets one again, so it would
+// be dropped when its turn comes.
+func (s *saver) message(o *SavedNode, n *node, m message) {
+	if m.child != nil && m.child.parent != n {
+		return
+	}
+	saved := SavedMessage{Kind: messageWords[m.kind], Child: s.place(m.child), Generation: m.generation, Cause: m.cause}
+	if m.kind == called {
+		call := s.call(m.call)
+		saved.Call = &call
+	}
+	o.Inbox = append(o.Inbox, saved)
+}
+
+// operation saves what is left of one. Between two Steps the first step that is
+// left is always in progress: a supervisor works until it waits for a child.
+func (s *saver) operation(op *operation) *SavedOperation {
+	o := &SavedOperation{
+		Kind: opWords[op.kind], Child: s.place(op.child), Cause: op.cause, Counted: op.counted,
+		Call: op.call, Ignored: op.ignored, Cut: op.cut, By: op.by, Blame: op.blame.saved(), Why: op.why,
+	}
+	if op.kind == opEnd {
+		o.Reason = reasonWords[op.reason]
+	}
+	for _, st := range op.steps[op.next:] {
+		o.Steps = append(o.Steps, SavedStep{Verb: verbWords[st.verb], Child: s.place(st.child), Call: st.call})
+	}
+	return o
+}
+
+func (b blame) saved() SavedBlame { return SavedBlame{Process: b.process, Exit: clone(b.exit)} }
+
+func (p part) saved() SavedPart {
+	return SavedPart{Supervisor: p.supervisor, Moving: slices.Clone(p.moving)}
+}
+
+// call saves a request that waits. SignalChild and ShutdownTree never do.
+func (s *saver) call(c Called) SavedCall {
+	o := SavedCall{ID: c.ID}
+	switch r := c.Request.(type) {
+	case TerminateChild:
+		o.Verb, o.Supervisor, o.Child, o.Generation = "terminate", r.Supervisor, r.ID, r.Generation
+	case RestartChild:
+		o.Verb, o.Supervisor, o.Child = "restart", r.Supervisor, r.ID
+	case CycleChild:
+		o.Verb, o.Child, o.By = "cycle", r.ID, r.By
+	case DeleteChild:
+		o.Verb, o.Supervisor, o.Child = "delete", r.Supervisor, r.ID
+	case StartChild:
+		at := s.spec(&r.Spec)
+		o.Verb, o.Supervisor, o.Spec = "start", r.Supervisor, &at
+	case ChangeSupervisor:
+		flags := r.Flags
+		o.Verb, o.Child, o.Flags, o.Specs = "change", r.ID, &flags, s.list(r.Children)
+	case Apply:
+		at := s.spec(&r.Spec)
+		o.Verb, o.Spec = "apply", &at
+	}
+	return o
+}
+
+// specKey is what makes two specs one. Lists are in it as text.
+type specKey struct {
+	id                string
+	kind              ChildType
+	restart           RestartType
+	shutdown          Shutdown
+	significant       bool
+	start             int
+	ready             Readiness
+	timeout           Time
+	success, children string
+	backoff           Backoff
+	flags             Flags
+}
+
+// spec is the place of a spec. A node's spec is almost always the one that its
+// supervisor's static spec has for it: each is saved once, so that the size is
+// that of the tree, whatever its depth.
+func (s *saver) spec(c *ChildSpec) int {
+	children, start := s.list(c.Children), s.start(c.Start)
+	key := specKey{
+		c.ID, c.Type, c.Restart, c.Shutdown, c.Significant, start, c.Ready, c.StartTimeout,
+		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), c.Backoff, c.Flags,
+	}
+	at, ok := s.specs[key]
+	if !ok {
+		at = len(s.out.Specs)
+		s.specs[key] = at
+		s.out.Specs = append(s.out.Specs, SavedSpec{
+			ID: c.ID, Type: c.Type, Restart: c.Restart, Shutdown: c.Shutdown, Significant: c.Significant,
+			Start: start, Ready: c.Ready, StartTimeout: c.StartTimeout, Success: c.Success,
+			Backoff: c.Backoff, Flags: c.Flags, Children: children,
+		})
+	}
+	return at
+}
+
+// list are the places of specs; nil stays nil, for DeepEqual minds.
+func (s *saver) list(specs []ChildSpec) []int {
+	if specs == nil {
+		return nil
+	}
+	places := make([]int, len(specs))
+	for i := range specs {
+		places[i] = s.spec(&specs[i])
+	}
+	return places
+}
+
+// start is the place of a Start, each value once: the same pointer is the same
+// value. What Go cannot compare with == is compared in depth.
+func (s *saver) start(v any) int {
+	if v == nil {
+		return -1
+	}
+	if reflect.ValueOf(v).Comparable() {
+		if at, ok := s.starts[v]; ok {
+			return at
+		}
+		s.starts[v] = len(s.out.Starts)
+	} else if at := slices.IndexFunc(s.out.Starts, func(other any) bool { return reflect.DeepEqual(v, other) }); at >= 0 {
+		return at
+	}
+	s.out.Starts = append(s.out.Starts, v)
+	return len(s.out.Starts) - 1
+}
