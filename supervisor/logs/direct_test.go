@@ -41,9 +41,12 @@ func TestDirect(t *testing.T) {
 	if len(begun) != 5 || begun[4].text != strings.TrimSuffix(all[strings.LastIndex(all[:len(all)-1], "\n")+1:], "\n") {
 		t.Errorf("read %v", begun)
 	}
-	write(t, o.Stdout, "more\n")
+	write(t, o.Stdout, numbered(10_000))
 	o.Close()
 	s.Drain("api")
+	if got := blocks(t, path); got > 128<<10+8<<10 {
+		t.Errorf("after the end it takes %d bytes", got)
+	}
 
 	// The next incarnation begins another file, as this one is full.
 	o, err = s.Begin("api", direct(64<<10, 2))

@@ -185,6 +185,7 @@ func (s *Store) drain(k *sink) {
 		s.echo.flush(p)
 	}
 	k.closeFiles()
+	k.punch(s) // of a child that writes its file itself
 	k.fileMu.Unlock()
 
 	for _, p := range ended {
