@@ -41,6 +41,10 @@ func TestMain(m *testing.M) {
 		binary = filepath.Join(dir, "coppice")
 		build := exec.Command("go", "build", "-o", binary, "../cmd/coppice")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if os.Getenv("RACE") != "" { // the program is what races, not its tests
+			build = exec.Command("go", "build", "-race", "-o", binary, "../cmd/coppice")
+			build.Env = append(os.Environ(), "CGO_ENABLED=1", "GORACE=halt_on_error=1")
+		}
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "cannot build the program under test: %v\n%s", err, out)
 			return 1

@@ -19,6 +19,15 @@ import (
 // hearKeeper says that all is taken over, and begins to hear the keeper.
 func (r *runtime) hearKeeper() {
 	r.keeping.settleStrangers()
+	for _, sig := range r.keeping.link.Signals() {
+		if r.down {
+			// It is in the journal, or asked for what is under way. Obeyed once more,
+			// a Ctrl-C would kill.
+			r.keeping.link.Heard(sig)
+			continue
+		}
+		r.early = append(r.early, sig)
+	}
 	r.keeping.link.Serving()
 	go r.keeping.link.Run(keeperHandler{r})
 }
@@ -55,7 +64,7 @@ func (h keeperHandler) Gone() {
 
 // leaveTimeout is how long a daemon that makes way waits for who reads its last
 // answers.
-const leaveTimeout = time.Second
+const leaveTimeout = 200 * time.Millisecond
 
 // becomeKeeper makes this process the keeper, for that one is gone: it executes
 // itself anew, with the same pid and the same children, and starts a daemon. It
@@ -65,6 +74,11 @@ func (r *runtime) becomeKeeper() {
 		return
 	}
 	crash.Point("takeover.begin")
+	r.takePlace()
+}
+
+// takePlace executes this process anew as the keeper, on the loop's goroutine.
+func (r *runtime) takePlace() {
 	state := keeper.TakeOverState{Exits: r.keeping.untaken(), Signals: r.unheard()}
 	failed := make(chan error, 1)
 	r.reaper.Do(func() { failed <- keeper.TakeOver(r.belongings(), state) }) // no fork is under way there
@@ -163,8 +177,11 @@ func (r *runtime) leave(server *ipc.Server) {
 	if err := server.Shutdown(ctx); err != nil {
 		r.log.Warn("cannot end all connections in order", zap.Error(err))
 	}
-	if r.relieved {
+	switch {
+	case r.relieved:
 		r.keeping.link.Leave(0)
+	case r.keeping.link.Keeper() == 0: // killed meanwhile: nobody would start another one
+		r.takePlace()
 	}
 	os.Exit(0)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,7 @@ const (
 	keptExits   = keeper.ExitsName
 	keptCharge  = "charge"  // a memory file with a Charge
 	keptOrphan  = "orphan"  // the keeper is not the one that was waited for
+	keptBehind  = "behind"  // the journal could not be written: it lacks its end
 	keptPipe    = "log"     // NAME STREAM MARK INODE
 	keptNotify  = "notify"  // NAME GENERATION
 	keptProcess = "process" // NAME GENERATION: a pidfd
@@ -40,6 +42,8 @@ type Charge struct {
 	Folders Folders
 	// Detached says that nobody waits for the keeper: it was started by `up -d`.
 	Detached bool
+	// TreeID is what the tree's processes are marked with.
+	TreeID string
 }
 
 // Claimed says that the keeper of this process holds the state folder already: an
@@ -55,15 +59,22 @@ const chargeBytesMax = 1 << 16
 // Charged is what an earlier daemon of this process's keeper has left to do;
 // false: this is the first one, or there is no keeper.
 func Charged() (Charge, bool) {
-	k := joined()
-	var c Charge
-	fd, ok := k.held[keptCharge]
-	if !ok {
-		return c, false
+	c := joined().left
+	if c == nil {
+		return Charge{}, false
 	}
+	return *c, true
+}
+
+// readCharge reads what an earlier daemon has left to do; nil: there was none.
+func readCharge(fd int) *Charge {
 	content := make([]byte, chargeBytesMax)
 	n, err := unix.Pread(fd, content, 0)
-	return c, err == nil && json.Unmarshal(content[:n], &c) == nil
+	var c Charge
+	if err != nil || json.Unmarshal(content[:n], &c) != nil {
+		return nil
+	}
+	return &c
 }
 
 // keeping is the daemon's side of what a keeper does for it. Without a keeper
@@ -71,10 +82,13 @@ func Charged() (Charge, bool) {
 type keeping struct {
 	link *keeper.Link
 	held map[string]int // descriptors that an earlier daemon left, until they are taken
+	left *Charge        // by an earlier daemon
 	// own are the single things that the keeper has a copy of.
 	own map[string]*os.File
 	// resuming says that an earlier daemon of this keeper's is gone on with.
 	resuming bool
+	// begun says that this daemon has come to run the tree, or will never.
+	begun atomic.Bool
 
 	// exitsMu guards what follows: the loop, the reaper and the link's goroutine
 	// come here.
@@ -94,6 +108,9 @@ var joined = sync.OnceValue(func() *keeping {
 	}
 	for _, h := range k.link.Held() {
 		k.held[h.Name] = h.FD
+	}
+	if fd, ok := k.held[keptCharge]; ok {
+		k.left = readCharge(fd)
 	}
 	k.remember(k.link.Exits())
 	return k
@@ -285,7 +302,15 @@ func (k *keeping) remember(exits []keeper.Exit) {
 }
 
 // Final tells the keeper, if there is one, that this process is about to end with an
-// exit code and that this is no crash: the keeper ends with the same.
+// exit code and that this is no crash: the keeper ends with the same. A daemon that
+// could not go on with a tree for a reason that may pass (a disk that is full, a
+// folder that is not as it should be) has crashed: the keeper tries again.
 func Final(code int) {
+	if keeper.Linked() == nil {
+		return
+	}
+	if _, resuming := Charged(); resuming && !joined().begun.Load() {
+		return
+	}
 	keeper.Linked().Final(code)
 }

@@ -19,6 +19,10 @@ func (r *runtime) loop() {
 	if r.halted == nil {
 		r.step(tree.Boot{}) // of a tree that was booted before it means nothing
 	}
+	for _, sig := range r.early {
+		r.signalled(sig)
+		r.keeping.link.Heard(sig) // it is in the journal
+	}
 	for r.halted == nil && !r.leaving {
 		r.arm(timer)
 		select {

@@ -70,7 +70,7 @@ func (p *past) look(treeID string, walk bool) (world, error) {
 			}
 		}
 	}
-	if !walk {
+	if _, err := os.Stat("/proc/self"); !walk || err != nil { // nobody can be found where there is no /proc
 		return w, nil
 	}
 	found, err := process.FindUnits(treeID)

@@ -50,10 +50,11 @@ func Run(opts Options) (code int, err error) {
 	if err := r.begin(); err != nil {
 		return 1, err
 	}
+	r.keeping.begun.Store(true)
 	if !r.keeping.resuming {
 		// From now on there is something to go on with. A daemon that dies before
 		// has done nothing, and the next one begins as it did.
-		if err := r.keeping.charge(Charge{Folders: r.opts.Folders, Detached: r.opts.Detached}); err != nil {
+		if err := r.keeping.charge(Charge{Folders: r.opts.Folders, Detached: r.opts.Detached, TreeID: r.treeID}); err != nil {
 			return 1, err
 		}
 	}
@@ -123,7 +124,8 @@ func (r *runtime) begin() error {
 	here := p.ofHere()
 	w := world{}
 	if here && !p.over() || p.tree == nil {
-		walk := !r.keeping.resuming || damage != nil
+		behind := r.keeping.take(keptBehind) != nil
+		walk := !r.keeping.resuming || behind || damage != nil || p.tree == nil
 		if w, err = p.look(r.treeID, walk); err != nil {
 			return err
 		}
@@ -134,7 +136,7 @@ func (r *runtime) begin() error {
 	case here && !p.over() && (r.keeping.resuming || !w.empty()):
 		return r.goOn(p, w, damage)
 	case !w.empty():
-		return unreadable(r.opts.Folders.Record, damage, w)
+		return r.unreadable(damage, w)
 	}
 	return r.fresh(p, damage)
 }
@@ -193,9 +195,8 @@ func (r *runtime) goOn(p *past, w world, damage *journal.Damage) error {
 	}
 	r.takeOver(p)
 	if broken {
-		if err := r.compact(); err != nil {
-			return err
-		}
+		// A disk that is full heals; until then the journal is behind, which is told.
+		_ = r.compact()
 		r.tell(tree.Output{Reports: salvaged.Reports}, r.now(), nil)
 	}
 	r.resume(p, w)
@@ -222,7 +223,7 @@ func (r *runtime) tellDamage(damage *journal.Damage) {
 
 // unreadable refuses to start a second set of processes beside one that runs and
 // that no journal explains.
-func unreadable(dir string, damage *journal.Damage, w world) error {
+func (r *runtime) unreadable(damage *journal.Damage, w world) error {
 	var running []string
 	for _, f := range w.ahead {
 		running = append(running, fmt.Sprintf("%s (pid %d)", f.Ref.ID, f.Identity.PID))
@@ -234,8 +235,9 @@ func unreadable(dir string, damage *journal.Damage, w world) error {
 	if damage != nil {
 		what = "is damaged: " + damage.Error()
 	}
+	r.keeping.begun.Store(true) // trying again would not help
 	return fmt.Errorf("cannot go on with the tree: the journal in %s %s; its processes were left running: %s; "+
-		"end them (`kill`), then `coppice up` starts the tree anew", dir, what, strings.Join(running, ", "))
+		"end them (`kill`), then `coppice up` starts the tree anew", r.opts.Folders.Record, what, strings.Join(running, ", "))
 }
 
 // compact begins the journal anew with the tree as it is.

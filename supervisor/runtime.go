@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -92,6 +93,7 @@ type runtime struct {
 	adoptees   map[tree.Ref]bool // processes of earlier daemons
 	foreign    map[tree.Ref]bool // those of them that are no child of the keeper's
 	upgraded   *ipc.UpgradeResult
+	early      []syscall.Signal // that were sent to an earlier daemon
 	unattended bool
 	leaving    bool         // another process goes on: nothing is to be ended
 	relieved   bool         // … and that is another keeper's
@@ -110,8 +112,12 @@ func newRuntime(opts Options) (*runtime, error) {
 			return nil, err
 		}
 	}
-	id, err := treeID(opts.Folders.Record)
-	if err != nil {
+	var id string
+	var err error
+	if c, ok := Charged(); ok {
+		// The folder may have been removed meanwhile, the processes have not.
+		id, opts.Detached = c.TreeID, c.Detached
+	} else if id, err = treeID(opts.Folders.Record); err != nil {
 		return nil, err
 	}
 	c, err := newClock()
@@ -173,10 +179,13 @@ func (r *runtime) open() error {
 }
 
 func (r *runtime) recordTrouble(err error) {
+	// Should this daemon die now, the next one looks for what the journal lacks.
 	if err != nil {
+		r.keeping.put(keptBehind, int(r.listener.Lock().Fd())) // only its name counts
 		r.log.Error("cannot write the journal; should coppice be killed now, it will have forgotten what happens meanwhile", zap.Error(err))
 		return
 	}
+	r.keeping.drop(keptBehind)
 	r.log.Info("the journal is written again")
 }
 

@@ -34,7 +34,9 @@ ends with the tree: 0 after a stop, 1 when the root gave up or did not start.`,
 
 func (a *app) daemon(ctx context.Context, watch bool, r *report) error {
 	err := a.runDaemon(ctx, watch, r)
-	r.send(reportFailed, words(err))
+	if _, said := errors.AsType[outcome](err); !said {
+		r.send(reportFailed, words(err))
+	}
 	return err
 }
 
@@ -58,6 +60,9 @@ func (a *app) runDaemon(ctx context.Context, watch bool, r *report) error {
 		}
 	}
 	code, err := a.engine.run(run)
+	if code == exitDone && err == nil {
+		r.send(reportEnded, "")
+	}
 	if held, ok := errors.AsType[*ipc.HeldError](err); ok {
 		r.send(reportHeld, fmt.Sprint(held.PID))
 	} else if err != nil {
@@ -124,6 +129,7 @@ const (
 	reportStarted = "started" // the tree is started; the daemon's pid follows
 	reportHeld    = "held"    // another daemon has the state folder; its pid follows
 	reportFailed  = "failed"  // why follows
+	reportEnded   = "ended"   // it has carried a stop to its end that an earlier daemon had begun
 )
 
 // report is a detached daemon's line to who started it; only the first one is

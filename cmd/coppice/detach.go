@@ -101,6 +101,8 @@ func (a *app) upFresh(ctx context.Context, p place, file string, watch bool) err
 	}
 	_, _ = daemon.Wait() // it ends by itself; its exit code says less than its report
 	switch {
+	case word == reportEnded:
+		return ipc.ErrNoDaemon // now there is nothing left of the old tree
 	case word == reportHeld:
 		pid, _ := strconv.Atoi(rest) // 0: it is not known
 		return &ipc.HeldError{Dir: p.run, PID: pid}
@@ -170,13 +172,22 @@ func openDaemonLog(stateDir string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(stateDir, daemonLog), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 }
 
+// turnMax is how long a daemon that has the state folder may take until its socket
+// is there.
+const turnMax = 10 * time.Second
+
 // awaitTurn waits while a daemon has the state folder but does not answer: it is
 // about to, or about to be gone.
 func (a *app) awaitTurn(ctx context.Context, p place, pid int) error {
 	return a.patiently(func() error {
-		for isAlive(pid) {
+		for began := time.Now(); isAlive(pid); {
 			if _, err := p.client().Tree(ctx, false); !errors.Is(err, ipc.ErrNoDaemon) {
 				return err
+			}
+			if time.Since(began) > turnMax {
+				return &ipc.Error{Code: ipc.CodeRefused, Title: fmt.Sprintf(
+					"the tree runs, its daemon is pid %d, but there is no socket in %s: somebody has removed it; `kill -KILL %d` has it made again and touches no process",
+					pid, p.run, pid)}
 			}
 			select {
 			case <-ctx.Done():

@@ -82,11 +82,24 @@ func (a *app) say(err error) {
 	text := safe(strings.ReplaceAll(err.Error(), "\n", "; "))
 	switch {
 	case errors.Is(err, ipc.ErrNoDaemon):
-		text += a.whereNot() + "; `coppice up` starts one"
+		text += a.whereNot() + a.whatNow()
 	case errors.Is(err, ipc.ErrDaemonGone):
 		text += "; `coppice status` says how things are now"
 	}
 	fmt.Fprintln(a.err, "coppice: "+text)
+}
+
+// whatNow says what to do where no daemon runs. Processes may run all the same: if
+// daemon and keeper were killed.
+func (a *app) whatNow() string {
+	p, err := a.place()
+	if err == nil && p.state != "" {
+		if plan, err := a.engine.plan(p); err == nil && len(plan.Adopt) > 0 {
+			return fmt.Sprintf(", but %s of it: `coppice up -d` goes on with them, and then `coppice down` stops them",
+				counted(len(plan.Adopt), "process still runs", "processes still run"))
+		}
+	}
+	return "; `coppice up` starts one"
 }
 
 // whereNot says where a daemon was looked for.

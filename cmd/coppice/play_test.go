@@ -16,6 +16,7 @@ import (
 
 	"coppice/configs"
 	"coppice/ipc"
+	"coppice/supervisor"
 	"coppice/tree"
 )
 
@@ -57,6 +58,7 @@ func playedEngine() engine {
 		},
 		charged: func() (place, bool) { return place{}, false },
 		claimed: func() bool { return false },
+		plan:    func(place) (*supervisor.Plan, error) { return nil, errors.New("it plays") },
 		events:  playedEvents,
 		readLogs: func(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
 			return emit(ipc.LogLine{Time: noon, Node: "left", Text: fmt.Sprint("in ", filepath.Base(dir))})

@@ -85,7 +85,11 @@ func (p page) headline(t *ipc.Tree) string {
 	if finished > 0 {
 		text += fmt.Sprintf("%d finished, ", finished)
 	}
-	text += fmt.Sprintf("up %s, daemon pid %d", ago(p.now, t.Daemon.StartedAt), t.Daemon.PID)
+	since := t.Daemon.StartedAt
+	if root := t.Root.Since; !root.IsZero() && root.Before(since) {
+		since = root // the tree is older than this daemon
+	}
+	text += fmt.Sprintf("up %s, daemon pid %d", ago(p.now, since), t.Daemon.PID)
 	text = p.brush.paint(bold, cut(safe(t.Name), max(p.width-len(text), 8))) + text
 	if t.Daemon.Stopping {
 		text += "\n" + p.brush.paint(yellow, "being stopped")

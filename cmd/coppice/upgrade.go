@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,8 +35,8 @@ func (a *app) upgradeCommand() *cobra.Command {
 		Short: "Lets another build of coppice be the daemon",
 		Long: `Replaces the daemon by another build of coppice (default: the one that you run), and
 touches no process of the tree. The other build is first asked what it would do with
-the tree; unless it would go on with all of it, it is refused. If it does not answer
-in time, the old one is back.`,
+the tree; unless it would go on with all of it, it is refused. If it has not taken the
+tree over within ten seconds, the old one is back; until then commands wait.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if plan {
@@ -123,23 +125,36 @@ func (a *app) askPlan(p place, binary string) (*supervisor.Plan, error) {
 	if p.run == systemPlace().run {
 		argv = []string{binary, "upgrade", "--plan", "--socket", p.run + "/" + ipc.SocketName}
 	}
-	asked, err := os.StartProcess(binary, argv, &os.ProcAttr{Dir: a.dir, Env: a.environ, Files: []*os.File{null, w, null}})
+	asked, err := os.StartProcess(binary, argv, &os.ProcAttr{
+		Dir: a.dir, Env: a.environ, Files: []*os.File{null, w, null}, Sys: &syscall.SysProcAttr{Setpgid: true},
+	})
 	_ = w.Close() // the program has its own
 	if err != nil {
-		return nil, fmt.Errorf("cannot execute %s: %w", binary, err)
+		return nil, fmt.Errorf("cannot execute %s: %w", binary, reason(err))
 	}
-	timer := time.AfterFunc(planTimeout, func() { _ = asked.Kill() }) // it may have ended by itself
-	defer timer.Stop()
+	err = r.SetReadDeadline(time.Now().Add(planTimeout))
 	text, readErr := io.ReadAll(io.LimitReader(r, planBytesMax))
-	state, err := asked.Wait()
-	if err = errors.Join(err, readErr); err != nil {
+	_ = syscall.Kill(-asked.Pid, syscall.SIGKILL) // it has said what it had to say, or will never
+	state, waitErr := asked.Wait()
+	switch err = errors.Join(err, readErr, waitErr); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fmt.Errorf("%s does not say within %v what it would do; is it coppice?", binary, planTimeout)
+	case err != nil:
 		return nil, fmt.Errorf("cannot hear %s: %w", binary, err)
 	}
 	var plan supervisor.Plan
-	if !state.Success() || json.Unmarshal(text, &plan) != nil || plan.Version == "" {
+	if json.Unmarshal(text, &plan) != nil || plan.Version == "" {
 		return nil, fmt.Errorf("%s does not say what it would do (%s); is it coppice?", binary, state)
 	}
 	return &plan, nil
+}
+
+// reason is why a program could not be executed, without the words of Go.
+func reason(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
 }
 
 // awaitSuccessor waits for the answer of another daemon than the present one.

@@ -3,6 +3,7 @@ package keeper
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -122,6 +123,25 @@ func (l *Link) Exits() []Exit {
 	}
 	l.once.Do(l.takeHandedOver)
 	return l.exits
+}
+
+// Signals returns the signals that no daemon has heard yet, the oldest first; Run
+// does not tell them any more, and each is to be Heard. An earlier daemon may have
+// acted upon one of them and have died before it could say so. It waits as Held
+// does, and is called before Run.
+func (l *Link) Signals() []syscall.Signal {
+	if l == nil {
+		return nil
+	}
+	l.once.Do(l.takeHandedOver)
+	var signals []syscall.Signal
+	l.early = slices.DeleteFunc(l.early, func(m message) bool {
+		if m.kind == msgSignal {
+			signals = append(signals, syscall.Signal(m.number))
+		}
+		return m.kind == msgSignal
+	})
+	return signals
 }
 
 // takeHandedOver reads what the keeper sends first, to its end.

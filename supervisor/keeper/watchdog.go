@@ -1,7 +1,10 @@
 package keeper
 
 import (
+	"bytes"
+	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +17,9 @@ var pongMax = 5 * time.Second
 const (
 	comingMax  = 60 * time.Second // for one that still adopts
 	looksApart = time.Second      // between two pings while somebody goes on waiting
+	// glanceAfter is how long somebody waits until it is seen whether the daemon is
+	// stopped (SIGSTOP): that needs no patience.
+	glanceAfter = 300 * time.Millisecond
 )
 
 // watchdog asks the daemon whether it lives, and only while somebody waits for it:
@@ -23,11 +29,12 @@ type watchdog struct {
 	number   uint64    // of the last ping
 	asked    bool      // that ping has not been answered
 	last     time.Time // when it was sent
-	at       time.Time // asked: until when it may answer; else: when to look again; zero: never
+	at       time.Time // when to look again; zero: never
+	until    time.Time // asked: until when it may answer
 }
 
 // reset is for a new daemon, and for the time without one.
-func (w *watchdog) reset() { w.asked, w.last, w.at = false, time.Time{}, time.Time{} }
+func (w *watchdog) reset() { *w = watchdog{listener: w.listener, number: w.number} }
 
 // watchListener hears of connections; each wakes the keeper once (EPOLLET).
 func (k *keeper) watchListener() {
@@ -61,13 +68,28 @@ func (k *keeper) lookAfter() {
 	}
 	now := time.Now()
 	if next := k.watch.last.Add(looksApart); now.Before(next) {
-		k.watch.at = next
+		k.watch.at = earlier(next, now.Add(glanceAfter))
 		return
 	}
 	k.watch.number++
 	k.watch.asked, k.watch.last = true, now
-	k.watch.at = now.Add(k.patience())
+	k.watch.until = now.Add(k.patience())
+	k.watch.at = earlier(k.watch.until, now.Add(glanceAfter))
 	k.send(message{kind: msgPing, number: k.watch.number})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// stopped says whether the daemon was stopped by a signal, proc_pid_stat(5).
+func (k *keeper) stopped() bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(k.daemon.pid) + "/stat")
+	_, rest, found := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
+	return err == nil && found && strings.HasPrefix(rest, "T ")
 }
 
 func (k *keeper) patience() time.Duration {
@@ -95,17 +117,27 @@ func (k *keeper) bark(now time.Time) {
 	}
 	switch {
 	case k.watch.at.IsZero() || now.Before(k.watch.at):
-	case !k.watch.asked:
-		k.watch.at = time.Time{}
-		k.lookAfter()
 	case !k.outstanding():
 		k.watch.asked, k.watch.at = false, time.Time{}
 	case late:
 		// It was the keeper that did not run; the daemon may have been stopped with it.
-		k.watch.at = now.Add(k.patience())
+		k.watch.until = now.Add(k.patience())
+		k.watch.at = now.Add(glanceAfter)
+	case k.stopped():
+		k.replace("is stopped")
+	case !k.watch.asked:
+		k.watch.at = time.Time{}
+		k.lookAfter()
+	case now.Before(k.watch.until):
+		k.watch.at = k.watch.until
 	default:
-		say("the daemon (pid " + strconv.Itoa(k.daemon.pid) + ") does not answer")
-		k.watch.at = time.Time{} // its death comes as SIGCHLD
-		k.killDaemon()
+		k.replace("does not answer")
 	}
+}
+
+// replace kills the daemon for a reason. Its death comes as SIGCHLD.
+func (k *keeper) replace(why string) {
+	say("the daemon (pid " + strconv.Itoa(k.daemon.pid) + ") " + why + ", and somebody waits for it")
+	k.watch.at = time.Time{}
+	k.killDaemon()
 }
