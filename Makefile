@@ -23,7 +23,7 @@ test: build ## every test; what needs root, a namespace or erl says so where it 
 
 race: ## under the race detector (needs a C compiler): every package, and the program itself on real processes
 	CGO_ENABLED=1 go test -race $$(go list ./... | grep -v /integration$$)
-	RACE=1 go test -run 'Exits|Upgrade|Unattended|Reload|Ready|KilledDaemon|KilledKeeper$$|Events|Logs' ./integration
+	RACE=1 go test -run 'Exits|Upgrade|Unattended|KilledDaemon|KilledKeeper$$' ./integration
 
 otp: ## SEEDS fresh scenarios on real Erlang/OTP and on the tree; SEED=n begins there
 	SEEDS=$(SEEDS) SEED=$(SEED) go test -count=1 -v -run '^TestOTP' ./integration

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"fmt"
 	"os"
 	"strings"
 
@@ -22,14 +21,4 @@ func Host() (boot string, pidNamespace uint64) {
 		pidNamespace = stat.Ino
 	}
 	return boot, pidNamespace
-}
-
-// TreeID names the tree whose state folder dir is, on this system: the folder's
-// device and inode in hexadecimal digits, "fe00-2a1b". It holds no colon.
-func TreeID(dir string) (string, error) {
-	var stat unix.Stat_t
-	if err := unix.Stat(dir, &stat); err != nil {
-		return "", fmt.Errorf("cannot identify the tree of %s: %w", dir, err)
-	}
-	return fmt.Sprintf("%x-%x", stat.Dev, stat.Ino), nil
 }

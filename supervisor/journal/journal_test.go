@@ -199,20 +199,3 @@ func TestHost(t *testing.T) {
 		t.Errorf("%q %d", boot, namespace)
 	}
 }
-
-func TestTreeID(t *testing.T) {
-	a, b := t.TempDir(), t.TempDir()
-	first, err := TreeID(a)
-	must(t, err)
-	must(t, os.Rename(a, a+"2"))
-	moved, err := TreeID(a + "2")
-	must(t, err)
-	other, err := TreeID(b)
-	must(t, err)
-	if first != moved || first == other || strings.Contains(first, ":") {
-		t.Errorf("%s %s %s", first, moved, other)
-	}
-	if _, err := TreeID(a); err == nil {
-		t.Error("a folder that is gone has an identity")
-	}
-}

@@ -17,7 +17,7 @@ type Begin struct {
 	// lives.
 	Boot         string
 	PIDNamespace uint64
-	// Tree is the TreeID of the state folder.
+	// Tree is what the processes of the tree are marked with.
 	Tree string
 	// Version is the version of the coppice that began the file.
 	Version string

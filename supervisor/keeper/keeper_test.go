@@ -296,7 +296,7 @@ func TestHungDaemonIsReplaced(t *testing.T) {
 	if said := p.awaitDaemon(); said["held"] != "listen" {
 		t.Error(said)
 	}
-	if !strings.Contains(p.stderr(), fmt.Sprintf("the daemon (pid %d) does not answer\n", hung)) {
+	if !strings.Contains(p.stderr(), fmt.Sprintf("the daemon (pid %d) is stopped, and somebody waits for it\n", hung)) {
 		t.Errorf("stderr:\n%s", p.stderr())
 	}
 }
