@@ -46,12 +46,10 @@ type Charge struct {
 	TreeID string
 }
 
-// Claimed says that the keeper of this process holds the state folder already: an
-// earlier daemon has claimed it, so there is nobody else to ask or to wait for.
-func Claimed() bool {
-	_, ok := joined().held[keptLock]
-	return ok
-}
+// Claimed says that the keeper of this process has had a daemon that claimed the
+// state folder: there is nobody else to ask or to wait for. Whoever asked at the
+// socket would ask itself.
+func Claimed() bool { return joined().claimed }
 
 // chargeBytesMax is more than three paths take.
 const chargeBytesMax = 1 << 16
@@ -80,9 +78,10 @@ func readCharge(fd int) *Charge {
 // keeping is the daemon's side of what a keeper does for it. Without a keeper
 // all of it does nothing.
 type keeping struct {
-	link *keeper.Link
-	held map[string]int // descriptors that an earlier daemon left, until they are taken
-	left *Charge        // by an earlier daemon
+	link    *keeper.Link
+	held    map[string]int // descriptors that an earlier daemon left, until they are taken
+	left    *Charge        // by an earlier daemon
+	claimed bool           // an earlier daemon has left something
 	// own are the single things that the keeper has a copy of.
 	own map[string]*os.File
 	// resuming says that an earlier daemon of this keeper's is gone on with.
@@ -109,6 +108,7 @@ var joined = sync.OnceValue(func() *keeping {
 	for _, h := range k.link.Held() {
 		k.held[h.Name] = h.FD
 	}
+	k.claimed = len(k.held) > 0
 	if fd, ok := k.held[keptCharge]; ok {
 		k.left = readCharge(fd)
 	}
