@@ -177,7 +177,8 @@ func TestFullDiskOfTheJournal(t *testing.T) {
 	if err := os.Remove(b.path(".coppice/filler")); err != nil {
 		t.Fatal(err)
 	}
-	b.must("restart", "a")
+	// The last restart may have been cut off, and the daemon be about to be replaced.
+	until(t, "a is started", func() bool { return b.run("start", "a").code == 0 })
 	b.must("down")
 	w.single("a")
 	if left := living(b.dir); len(left) > 0 {
