@@ -46,6 +46,10 @@ type Charge struct {
 	TreeID string
 }
 
+// GiveUp says that this daemon cannot find out what it is to do, and that its keeper,
+// if it has had one before, is to try again with another.
+func GiveUp() { joined().givenUp.Store(true) }
+
 // Claimed says that the keeper of this process has had a daemon that claimed the
 // state folder: there is nobody else to ask or to wait for. Whoever asked at the
 // socket would ask itself.
@@ -86,6 +90,8 @@ type keeping struct {
 	own map[string]*os.File
 	// resuming says that an earlier daemon of this keeper's is gone on with.
 	resuming bool
+	// givenUp says that the keeper is to try again with another daemon.
+	givenUp atomic.Bool
 	// begun says that this daemon has come to run the tree, or will never.
 	begun atomic.Bool
 
@@ -306,7 +312,7 @@ func (k *keeping) remember(exits []keeper.Exit) {
 // could not go on with a tree for a reason that may pass (a disk that is full, a
 // folder that is not as it should be) has crashed: the keeper tries again.
 func Final(code int) {
-	if keeper.Linked() == nil {
+	if keeper.Linked() == nil || joined().givenUp.Load() {
 		return
 	}
 	if _, resuming := Charged(); resuming && !joined().begun.Load() {

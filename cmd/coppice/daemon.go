@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -91,6 +92,23 @@ func (a *app) wanted() (daemonOptions, error) {
 	return daemonOptions{place: p, wrong: wrong, load: func() (*configs.Config, error) { return config, wrong }}, nil
 }
 
+// otherMax is how long another daemon has to say who it is. Its keeper replaces one
+// that hangs sooner.
+const otherMax = 6 * time.Second
+
+// askOther asks the daemon that may have the tree already, and gives up after a
+// while: a socket that nobody serves must not hold up for ever what is to serve it.
+func (a *app) askOther(ctx context.Context, p place) (*ipc.Tree, error) {
+	ctx, cancel := context.WithTimeout(ctx, otherMax)
+	defer cancel()
+	t, err := a.askTree(ctx, p, false)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.engine.giveUp()
+		err = fmt.Errorf("cannot run the tree: somebody has its socket and does not answer: %w", err)
+	}
+	return t, err
+}
+
 // relieve lets go the daemon of a tree whose keeper nobody waits for any more: the
 // one that was waited for has been killed, and this process is to be waited for in
 // its place.
@@ -98,9 +116,12 @@ func (a *app) relieve(ctx context.Context, p place) error {
 	if a.engine.claimed() {
 		return nil
 	}
-	t, err := a.askTree(ctx, p, false)
+	t, err := a.askOther(ctx, p)
 	if err != nil || !t.Daemon.Unattended {
-		return nil // whatever is wrong, the lock tells it
+		if errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return nil // whatever else is wrong, the lock tells it
 	}
 	ends, err := openEnds(t.Daemon)
 	if err != nil {

@@ -58,6 +58,7 @@ func playedEngine() engine {
 		},
 		charged: func() (place, bool) { return place{}, false },
 		claimed: func() bool { return false },
+		giveUp:  func() {},
 		plan:    func(place) (*supervisor.Plan, error) { return nil, errors.New("it plays") },
 		events:  playedEvents,
 		readLogs: func(dir string, q ipc.LogQuery, emit func(ipc.LogLine) error) error {

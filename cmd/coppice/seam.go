@@ -20,6 +20,8 @@ type engine struct {
 	charged func() (place, bool)
 	// claimed says that the keeper of this process has the state folder already.
 	claimed func() bool
+	// giveUp makes the keeper of this process, if there is one, try again with another.
+	giveUp func()
 	// plan is what this program would do as the next daemon of a tree.
 	plan func(place) (*supervisor.Plan, error)
 	// events reads the event record that a daemon has left in a state folder;
@@ -49,7 +51,7 @@ type daemonOptions struct {
 
 // realEngine is the engine of the installed program.
 func realEngine() engine {
-	return engine{run: runTree, charged: charged, claimed: supervisor.Claimed, plan: planFor, events: leftEvents, readLogs: supervisor.ReadLogs}
+	return engine{run: runTree, charged: charged, claimed: supervisor.Claimed, giveUp: supervisor.GiveUp, plan: planFor, events: leftEvents, readLogs: supervisor.ReadLogs}
 }
 
 func planFor(p place) (*supervisor.Plan, error) { return supervisor.PlanFor(folders(p), version) }

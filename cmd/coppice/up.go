@@ -54,7 +54,7 @@ func (a *app) up(ctx context.Context, watch bool) error {
 
 // upTurn returns when the tree may be run here.
 func (a *app) upTurn(ctx context.Context, p place) error {
-	switch t, err := a.askTree(ctx, p, false); {
+	switch t, err := a.askOther(ctx, p); {
 	case err == nil && t.Daemon.Stopping:
 		return a.awaitEnd(t)
 	case err == nil && t.Daemon.Unattended:
