@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"coppice/ipc"
 	"coppice/supervisor/crash"
@@ -119,7 +120,11 @@ func (r *runtime) belongings() []keeper.Held {
 		add(name, int(file.Fd()))
 	}
 	if r.keeping.own[keptOrphan] == nil {
-		add(keptOrphan, int(r.listener.Lock().Fd())) // only its name counts
+		// Only its name counts, but it has to be a descriptor of its own: the keeper
+		// closes the lock's when a daemon puts the lock anew.
+		if fd, err := unix.FcntlInt(r.listener.Lock().Fd(), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+			add(keptOrphan, fd)
+		}
 	}
 	r.store.EachReader(func(p logs.Pipe, fd int) { add(pipeName(p), fd) })
 	r.notify.Each(func(ref tree.Ref, fd int) { add(refName(keptNotify, ref), fd) })
