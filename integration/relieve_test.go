@@ -185,3 +185,25 @@ func TestFullDiskOfTheJournal(t *testing.T) {
 		t.Errorf("%d processes are left after down: %v", len(left), left)
 	}
 }
+
+// What a process says last is not lost if it was adopted after both had died, and
+// then the daemon alone dies before it can read it.
+func TestLastWordsOfTheAdopted(t *testing.T) {
+	b := newBed(t, `[process.a]
+command = "echo first; while ! test -e go; do sleep 0.01; done; echo last words; exit 3"
+restart = "temporary"
+`)
+	b.up()
+	b.awaitLog("a", "first")
+	b.fell()
+	b.up()
+	d := b.tree()
+	b.killNow(d.Daemon.PID, syscall.SIGSTOP)
+	b.write("go", "")
+	awaitGone(t, pids(d.Root)["a"])
+	b.killNow(d.Daemon.PID, syscall.SIGKILL)
+	b.awaitKind(0, "a", "exited")
+	if log := b.must("logs", "--raw", "a"); log != "first\nlast words\n" {
+		t.Errorf("its log is %q", log)
+	}
+}

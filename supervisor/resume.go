@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"coppice/configs"
 	"coppice/supervisor/journal"
@@ -266,8 +267,21 @@ func (r *runtime) reopen(name string, how configs.Log, s journal.Spawned, have m
 		}
 		if err := r.store.Reopen(pipe, how, s.Identity.PID); err != nil {
 			r.log.Warn("cannot go on with all output", zap.String("node", name), zap.Error(err))
+			continue
 		}
+		r.keepPipe(pipe, s.Identity.PID)
 	}
+}
+
+// keepPipe gives a keeper that has none a reader of a living process's pipe: should
+// this daemon be killed and then the process end, its last words are in there.
+func (r *runtime) keepPipe(pipe logs.Pipe, pid int) {
+	fd, err := logs.OpenPipe(pipe, pid)
+	if err != nil {
+		return // it has ended just now, and the store reads what is left
+	}
+	defer unix.Close(fd) // the keeper gets a copy
+	r.keeping.put(pipeName(pipe), fd)
 }
 
 // logOf is how the output of a process is kept; of one that has left the tree, as

@@ -143,14 +143,21 @@ func (s *Store) Adopt(p Pipe, how configs.Log, reader *os.File) error {
 // or, if that is another one by now, as any descriptor. An Inode of 0 fits any
 // pipe that is its stdout or stderr.
 func (s *Store) Reopen(p Pipe, how configs.Log, pid int) error {
-	path, err := findPipe(p, pid)
-	if err == nil {
-		var fd int
-		if fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
-			return s.goOn(p, how, fd)
-		}
+	fd, err := OpenPipe(p, pid)
+	if err != nil {
+		return fmt.Errorf("cannot go on with the output of %s: %w", p.Name, err)
 	}
-	return fmt.Errorf("cannot go on with the output of %s: %w", p.Name, err)
+	return s.goOn(p, how, fd)
+}
+
+// OpenPipe opens a read end of a pipe as Reopen does, for one who is to keep it. It
+// does not block and is the caller's to close.
+func OpenPipe(p Pipe, pid int) (fd int, err error) {
+	path, err := findPipe(p, pid)
+	if err != nil {
+		return -1, err
+	}
+	return unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 }
 
 // Present are the pipes that a living process has for its stdout and, if its log is
