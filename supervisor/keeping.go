@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -185,14 +186,20 @@ func parsePipe(name string) (p logs.Pipe, ok bool) {
 	return logs.Pipe{Name: fields[1], Stream: fields[2], Mark: uint32(mark), Inode: inode}, err == nil
 }
 
-// takePipes hands over the pipes that were kept, and returns their inodes.
+// takePipes hands over the pipes that were kept, those of earlier incarnations first,
+// and returns their inodes.
 func (k *keeping) takePipes(each func(logs.Pipe, *os.File)) map[uint64]bool {
-	taken := map[uint64]bool{}
+	var pipes []logs.Pipe
 	for name := range k.held {
 		if p, ok := parsePipe(name); ok {
-			each(p, k.take(name))
-			taken[p.Inode] = true
+			pipes = append(pipes, p)
 		}
+	}
+	slices.SortFunc(pipes, func(a, b logs.Pipe) int { return cmp.Compare(a.Mark, b.Mark) })
+	taken := map[uint64]bool{}
+	for _, p := range pipes {
+		each(p, k.take(pipeName(p)))
+		taken[p.Inode] = true
 	}
 	return taken
 }

@@ -244,3 +244,64 @@ func TestEachReader(t *testing.T) {
 	write(t, b, "still read\n")
 	arrived(t, s, "b", len("still read\n"))
 }
+
+// big makes room in a pipe for more than is moved at once.
+func big(t *testing.T, w *os.File) {
+	t.Helper()
+	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 1<<20); err != nil {
+		t.Skip("a big pipe: ", err)
+	}
+}
+
+// What an incarnation has left in its pipe while the disk was full comes before
+// what the next one says, once it heals and when another store goes on.
+func TestIncarnationsKeepTheirOrder(t *testing.T) {
+	for _, how := range []string{"healed", "adopted"} {
+		t.Run(how, func(t *testing.T) {
+			dir := t.TempDir()
+			s, troubles := openWatched(t, dir)
+			place := filepath.Join(dir, "api")
+			if err := os.WriteFile(place, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var kept []*os.File
+			var ids []logs.Pipe
+			want := ""
+			for i := range 3 {
+				o, err := s.Begin("api", configs.DefaultLog())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer o.Close()
+				big(t, o.Stdout)
+				text := strings.Repeat(fmt.Sprintf("a line of incarnation %d\n", i), 10000)
+				want += text
+				write(t, o.Stdout, text)
+				if i == 0 {
+					<-troubles
+				}
+				kept, ids = append(kept, copyOf(t, o.Readers[0].FD)), append(ids, o.Readers[0].Pipe)
+			}
+			if how == "adopted" {
+				s.Close()
+				s, _ = openIn(t, dir, nil)
+			}
+			if err := os.Remove(place); err != nil {
+				t.Fatal(err)
+			}
+			for i, id := range ids {
+				if how == "adopted" {
+					if err := s.Adopt(id, configs.DefaultLog(), kept[i]); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					kept[i].Close()
+				}
+			}
+			arrived(t, s, "api", len(want))
+			if string(captured(t, dir, "api")) != want {
+				t.Error("the incarnations are mixed")
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package logs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -82,6 +83,21 @@ func (k *sink) drainPipe(s *Store, p *pipe, buf []byte) outcome {
 			left = -1
 		}
 	}
+}
+
+// catchUp tries again what failed and takes what is in the pipes now, the earlier
+// incarnation's first, so that its last line is whole before the next one begins.
+// It returns the pipes that have ended.
+func (k *sink) catchUp(s *Store, buf []byte) (ended []*pipe, t trouble) {
+	t = k.retry(s)
+	for _, p := range slices.Clone(k.pipes) {
+		o := k.drainPipe(s, p, buf)
+		if o.ended {
+			ended = append(ended, p)
+		}
+		t = t.then(o.trouble)
+	}
+	return ended, t
 }
 
 // move notes the time of the bytes in a pipe and takes some of them to the file.

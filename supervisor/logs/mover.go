@@ -141,12 +141,7 @@ func (m *mover) keep(a appointment, now time.Time) {
 	case telling:
 		s.tellDropped(k)
 	case retrying:
-		k.fileMu.Lock()
-		trouble := k.retry(s)
-		k.closeFiles()
-		k.fileMu.Unlock()
-		s.tell(k, trouble)
-		s.followers.poke(k.name)
+		m.goOn(k)
 	case aging:
 		k.fileMu.Lock()
 		k.age(s, now)
@@ -160,6 +155,23 @@ func (m *mover) keep(a appointment, now time.Time) {
 		s.dropForgotten(k)
 		s.sinksMu.Unlock()
 	}
+}
+
+// goOn sees whether a file can be written again, and brings it what has waited.
+func (m *mover) goOn(k *sink) {
+	s := m.store
+	k.fileMu.Lock()
+	ended, trouble := k.catchUp(s, m.buf[:])
+	for _, p := range ended {
+		s.echo.flush(p)
+	}
+	k.closeFiles()
+	k.fileMu.Unlock()
+	for _, p := range ended {
+		s.dropPipe(p)
+	}
+	s.tell(k, trouble)
+	s.followers.poke(k.name)
 }
 
 func (m *mover) closeFiles() {

@@ -238,10 +238,17 @@ func (s *Store) goOn(p Pipe, how configs.Log, fd int) error {
 }
 
 // adopt takes a pipe's read end into the mover's care; after an error it is
-// closed.
+// closed. What earlier incarnations have left in theirs goes first.
 func (s *Store) adopt(id Pipe, how configs.Log, fd int) error {
 	s.sinksMu.Lock()
 	k := s.sinkLocked(id.Name, id.Stream)
+	earlier := k.pipesOpen > 0
+	s.sinksMu.Unlock()
+	if earlier {
+		s.drain(k)
+	}
+	s.sinksMu.Lock()
+	k = s.sinkLocked(id.Name, id.Stream) // it may have been forgotten meanwhile
 	p := &pipe{Pipe: id, sink: k, fd: fd, number: s.freeNumber()}
 	s.pipes[p.number] = p
 	k.pipesOpen++

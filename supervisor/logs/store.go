@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,14 +173,8 @@ func (s *Store) drain(k *sink) {
 	defer chunks.Put(buf)
 
 	k.fileMu.Lock()
-	trouble := k.retry(s)
-	var ended []*pipe
-	for _, p := range slices.Clone(k.pipes) {
-		outcome := k.drainPipe(s, p, buf[:])
-		if outcome.ended {
-			ended = append(ended, p)
-		}
-		trouble = trouble.then(outcome.trouble)
+	ended, trouble := k.catchUp(s, buf[:])
+	for _, p := range append(ended, k.pipes...) {
 		s.echo.flush(p)
 	}
 	k.closeFiles()
