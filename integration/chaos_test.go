@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ type havoc struct {
 	edits int      // of the tree file
 	did   []string // what was done, for who looks for the cause
 	disk  string   // the log folder, if it is a file system of its own
+	full  bool     // it was, lately
 	lost  bool     // keeper and daemon died together: an end may be lost
 
 	verbs   sync.WaitGroup // what was asked for and is not answered
@@ -109,7 +111,7 @@ func (c *havoc) file() string {
 		if i%5 == 4 {
 			more += "\nrestart = \"transient\""
 		}
-		table := c.w.process(name, "3ms", more)
+		table := c.w.process(name, "15ms", more)
 		if c.edits > 0 && i == c.edits%len(c.names) {
 			table = strings.Replace(table, "env = {", fmt.Sprintf("env = { EDIT = \"%d\",", c.edits), 1)
 		}
@@ -159,21 +161,29 @@ func (c *havoc) act() {
 	}
 }
 
+// report leaves what helps to find the cause of a failure in a file: what failed
+// stays the last thing on the screen.
 func (c *havoc) report() {
-	if c.t.Failed() {
-		c.t.Logf("what was done: %s", strings.Join(c.did, ", "))
-		for _, pid := range allPIDs() {
-			if isCoppice(pid) {
-				c.t.Logf("pid %d: %s, state %s, parent %d", pid, cmdline(pid), procState(pid), parentOf(pid))
-				_ = syscall.Kill(pid, syscall.SIGABRT) // it says where it is
-			}
-		}
-		time.Sleep(time.Second)
-		file := filepath.Join(os.TempDir(), "coppice-chaos.log")
-		if log, err := os.ReadFile(c.bed.path(".coppice/daemon.log")); err == nil && os.WriteFile(file, log, 0o600) == nil {
-			c.t.Logf("what the daemons said is in %s", file)
+	if !c.t.Failed() {
+		return
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "what was done: %s\n", strings.Join(c.did, ", "))
+	for _, pid := range allPIDs() {
+		if isCoppice(pid) {
+			fmt.Fprintf(&text, "pid %d: %s, state %s, parent %d\n", pid, cmdline(pid), procState(pid), parentOf(pid))
+			_ = syscall.Kill(pid, syscall.SIGABRT) // it says where it is
 		}
 	}
+	time.Sleep(time.Second)
+	if log, err := os.ReadFile(c.bed.path(".coppice/daemon.log")); err == nil {
+		fmt.Fprintf(&text, "what the daemons said:\n%s", log)
+	}
+	file := filepath.Join(os.TempDir(), "coppice-chaos.log")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		c.t.Log(err)
+	}
+	c.t.Logf("what was done, and what the daemons said, is in %s", file)
 }
 
 // tree is the state of the tree, whoever was killed just now. Where that was the
@@ -220,6 +230,9 @@ func isCoppice(pid int) bool {
 
 func (c *havoc) killOf(daemon, keeper bool) {
 	d := c.tree().Daemon
+	if keeper && c.full {
+		c.heal(d.Keeper)
+	}
 	var killed []int
 	if keeper && d.Keeper != 0 && isCoppice(d.Keeper) {
 		killed = append(killed, d.Keeper)
@@ -237,6 +250,39 @@ func (c *havoc) killOf(daemon, keeper bool) {
 		}
 		c.bed.up()
 	}
+}
+
+// heal waits until the output of processes that ended while the disk was full is in
+// their files: until then it is in pipes that nobody but coppice holds, and would die
+// with keeper and daemon.
+func (c *havoc) heal(keeper int) {
+	if !isCoppice(keeper) {
+		return
+	}
+	until(c.t, "what waited for the disk is written", func() bool {
+		held := pipesOf(keeper)
+		for _, pid := range pids(c.tree().Root) {
+			target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/1", pid))
+			delete(held, target)
+		}
+		return len(held) == 0
+	})
+	c.full = false
+}
+
+// pipesOf are the pipes that a process holds beside its standard files.
+func pipesOf(pid int) map[string]bool {
+	pipes := map[string]bool{}
+	folder := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, _ := os.ReadDir(folder) // none: it has ended
+	for _, e := range entries {
+		target, _ := os.Readlink(filepath.Join(folder, e.Name()))
+		if len(e.Name()) > 1 || e.Name() > "2" {
+			pipes[target] = strings.HasPrefix(target, "pipe:")
+		}
+	}
+	maps.DeleteFunc(pipes, func(_ string, pipe bool) bool { return !pipe })
+	return pipes
 }
 
 // storm kills each daemon as soon as it answers.
@@ -306,6 +352,7 @@ func (c *havoc) fillDisk() {
 	}
 	defer os.Remove(path)
 	defer file.Close()
+	c.full = true
 	block := make([]byte, 1<<20)
 	for err == nil {
 		_, err = file.Write(block)
