@@ -231,7 +231,7 @@ func isCoppice(pid int) bool {
 func (c *havoc) killOf(daemon, keeper bool) {
 	d := c.tree().Daemon
 	if keeper && c.full {
-		c.heal(d.Keeper)
+		c.heal(d.PID)
 	}
 	var killed []int
 	if keeper && d.Keeper != 0 && isCoppice(d.Keeper) {
@@ -255,12 +255,12 @@ func (c *havoc) killOf(daemon, keeper bool) {
 // heal waits until the output of processes that ended while the disk was full is in
 // their files: until then it is in pipes that nobody but coppice holds, and would die
 // with keeper and daemon.
-func (c *havoc) heal(keeper int) {
-	if !isCoppice(keeper) {
+func (c *havoc) heal(daemon int) {
+	if !isCoppice(daemon) {
 		return
 	}
 	until(c.t, "what waited for the disk is written", func() bool {
-		held := pipesOf(keeper)
+		held := pipesOf(daemon)
 		for _, pid := range pids(c.tree().Root) {
 			target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/1", pid))
 			delete(held, target)
