@@ -30,11 +30,12 @@ type havoc struct {
 	w     *witnesses
 	rand  *rand.Rand
 	names []string
-	edits int      // of the tree file
-	did   []string // what was done, for who looks for the cause
-	disk  string   // the log folder, if it is a file system of its own
-	full  bool     // it was, lately
-	lost  bool     // keeper and daemon died together: an end may be lost
+	edits int            // of the tree file
+	did   []string       // what was done, for who looks for the cause
+	disk  string         // the log folder, if it is a file system of its own
+	full  bool           // it was, lately
+	lost  bool           // keeper and daemon died together: an end may be lost
+	shot  map[string]int // processes that were killed, and may not have ended yet
 
 	verbs   sync.WaitGroup // what was asked for and is not answered
 	stalled sync.WaitGroup
@@ -90,7 +91,7 @@ func TestChaos(t *testing.T) {
 
 func newHavoc(t *testing.T, seed uint64) *havoc {
 	b := newBed(t, "")
-	c := &havoc{t: t, bed: b, w: newWitnesses(t, b.dir), rand: rand.New(rand.NewPCG(seed, 0))}
+	c := &havoc{t: t, bed: b, shot: map[string]int{}, w: newWitnesses(t, b.dir), rand: rand.New(rand.NewPCG(seed, 0))}
 	for i := range 18 {
 		c.names = append(c.names, fmt.Sprintf("w%02d", i))
 	}
@@ -198,7 +199,8 @@ func (c *havoc) tree() *ipc.Tree {
 		case err == nil:
 			return t
 		case errors.Is(err, ipc.ErrNoDaemon):
-			c.lost = true
+			// A process that ended meanwhile took its last words with it.
+			c.lost, c.w.unheard = true, true
 			if r := c.bed.run("up", "-d"); r.code != 0 {
 				c.t.Fatalf("after %q: up -d: exit code %d: %s%s", c.did[len(c.did)-1], r.code, r.out, r.errors)
 			}
@@ -214,6 +216,7 @@ func (c *havoc) killProcess() {
 	sig := []syscall.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGTERM, syscall.SIGHUP}[c.rand.IntN(4)]
 	if pid := running[name]; pid != 0 && isWitness(pid) {
 		_ = syscall.Kill(pid, sig) // it may have ended just now
+		c.shot[name] = pid
 	}
 }
 
@@ -250,6 +253,21 @@ func (c *havoc) killOf(daemon, keeper bool) {
 		}
 		c.bed.up()
 	}
+}
+
+// calm waits until no process is about to end: one that ends while keeper and daemon
+// are dead takes its last words with it.
+func (c *havoc) calm() {
+	c.verbs.Wait()
+	until(c.t, "nothing ends or starts", func() bool {
+		root := c.tree().Root
+		for name, pid := range pids(root) {
+			if n, _ := findNode(root, name); n.State != "running" || c.shot[name] == pid {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // heal waits until the output of processes that ended while the disk was full is in

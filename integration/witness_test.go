@@ -98,11 +98,14 @@ func witnessLine(name string, start, line uint64) []byte {
 type witnesses struct {
 	t      testing.TB
 	folder string
+	// unheard says that some may have ended while nobody of coppice lived: the last
+	// words of a start may be missing.
+	unheard bool
 }
 
 func newWitnesses(t testing.TB, folder string) *witnesses {
 	t.Helper()
-	w := &witnesses{t, filepath.Join(folder, "witness")}
+	w := &witnesses{t: t, folder: filepath.Join(folder, "witness")}
 	if err := os.MkdirAll(w.folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +165,11 @@ func (w *witnesses) check(name string, output io.Reader) (lines int) {
 			break
 		}
 		s, l, ok := parseWitness(name, bytes.TrimSuffix(text, []byte("\n")))
+		if w.unheard && (!ok || s > start && l == 1) {
+			// The first line of the next start stands behind what there is of a last line.
+			at := max(0, bytes.LastIndex(text, []byte(name+" ")))
+			s, l, ok = parseWitness(name, bytes.TrimSuffix(text[at:], []byte("\n")))
+		}
 		switch {
 		case !ok || err != nil:
 			w.t.Errorf("%s: torn after line %d of start %d: %q", name, line, start, text)
@@ -175,8 +183,8 @@ func (w *witnesses) check(name string, output io.Reader) (lines int) {
 		lines++
 	}
 	starts, written := w.counts(name)
-	if written == 0 && start < starts {
-		return lines // its last start was stopped before it wrote
+	if written == 0 && start < starts || w.unheard && start == starts {
+		return lines // its last start was stopped before it wrote, or nobody heard all of it
 	}
 	if start != starts || line < written || line > written+1 {
 		w.t.Errorf("%s: the log ends with line %d of start %d, it has written %d of start %d", name, line, start, written, starts)
