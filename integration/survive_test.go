@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"coppice/ipc"
 )
 
@@ -167,6 +169,38 @@ func TestKilledKeeper(t *testing.T) {
 		g.kill(false, true)
 		g.unchanged()
 	}
+	g.checkLogs()
+}
+
+// A daemon that has no descriptor free when its keeper is killed takes that one's
+// place once it has.
+func TestKilledKeeperWithoutADescriptor(t *testing.T) {
+	g := newGrove(t, 3, "5ms", "")
+	was := g.tree().Daemon
+	var old unix.Rlimit
+	few := unix.Rlimit{Cur: 3}
+	if err := unix.Prlimit(was.PID, unix.RLIMIT_NOFILE, nil, &old); err != nil {
+		t.Fatal(err)
+	}
+	few.Max = old.Max
+	if err := unix.Prlimit(was.PID, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(was.Keeper, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it says that it cannot take the place", func() bool {
+		return strings.Contains(g.read(".coppice/daemon.log"), "cannot take the keeper's place yet")
+	})
+	if err := unix.Prlimit(was.PID, unix.RLIMIT_NOFILE, &old, nil); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if now := g.soon().Daemon; now.PID != was.PID && now.Keeper == was.PID {
+			break
+		}
+	}
+	g.unchanged()
 	g.checkLogs()
 }
 

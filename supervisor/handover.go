@@ -78,6 +78,10 @@ func (r *runtime) becomeKeeper() {
 	r.takePlace()
 }
 
+// takePlaceAgain is how long after a try to become the keeper that failed the next
+// one is made: what was short, a descriptor mostly, may be there again.
+const takePlaceAgain = time.Second
+
 // takePlace executes this process anew as the keeper, on the loop's goroutine.
 func (r *runtime) takePlace() {
 	state := keeper.TakeOverState{Exits: r.keeping.untaken(), Signals: r.unheard()}
@@ -88,9 +92,22 @@ func (r *runtime) takePlace() {
 		case facts := <-r.facts: // the reaper must not wait for the loop
 			r.heed(facts)
 		case err := <-failed:
-			r.log.Error("cannot take the keeper's place; should this daemon be killed now, its tree waits for the next `coppice up`", zap.Error(err))
+			r.stay(state.Signals, err)
 			return
 		}
+	}
+}
+
+// stay goes on without a keeper, until another try.
+func (r *runtime) stay(signals []syscall.Signal, err error) {
+	r.store.TakeBack()
+	if !r.keeperless {
+		r.log.Error("cannot take the keeper's place yet; should this daemon be killed now, its tree waits for the next `coppice up`", zap.Error(err))
+	}
+	r.keeperless = true
+	time.AfterFunc(takePlaceAgain, func() { offer(r, r.asked, r.becomeKeeper) })
+	for _, sig := range signals {
+		r.signalled(sig)
 	}
 }
 
@@ -123,6 +140,7 @@ func (r *runtime) belongings() []keeper.Held {
 		// Only its name counts, but it has to be a descriptor of its own: the keeper
 		// closes the lock's when a daemon puts the lock anew.
 		if fd, err := unix.FcntlInt(r.listener.Lock().Fd(), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+			r.keeping.own[keptOrphan] = os.NewFile(uintptr(fd), keptOrphan)
 			add(keptOrphan, fd)
 		}
 	}

@@ -97,6 +97,7 @@ type runtime struct {
 	unattended bool
 	leaving    bool         // another process goes on: nothing is to be ended
 	relieved   bool         // … and that is another keeper's
+	keeperless bool         // the keeper is gone, and its place could not be taken yet
 	queue      []tree.Event // what the loop found out itself
 	waiters    map[uint64]func(tree.Reply)
 	lastCall   uint64

@@ -240,7 +240,10 @@ func TestEachReader(t *testing.T) {
 	if err := unix.Fstat(seen["a"], &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
 		t.Errorf("the reader of one that has ended is closed (%v)", err)
 	}
-	unix.Close(seen["a"])
+	s.TakeBack()
+	if err := unix.Fstat(seen["a"], &stat); err != unix.EBADF {
+		t.Errorf("the reader is still open after all (%v)", err)
+	}
 	write(t, b, "still read\n")
 	arrived(t, s, "b", len("still read\n"))
 }

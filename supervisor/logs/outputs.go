@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -271,6 +272,43 @@ func (s *Store) adopt(id Pipe, how configs.Log, fd int) error {
 	return nil
 }
 
+// TakeBack says that the other program could not be executed: the readers are the
+// store's alone again.
+func (s *Store) TakeBack() { s.handed.end() }
+
+// handed are readers that somebody has the numbers of, who is about to execute
+// another program: they are closed only if that comes to nothing.
+type handed struct {
+	mu   sync.Mutex
+	on   bool
+	left []int // that would have been closed meanwhile
+}
+
+func (h *handed) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.on = true
+}
+
+func (h *handed) close(fd int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.on {
+		h.left = append(h.left, fd)
+		return
+	}
+	unix.Close(fd)
+}
+
+func (h *handed) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, fd := range h.left {
+		unix.Close(fd)
+	}
+	h.on, h.left = false, nil
+}
+
 // freeNumber finds the next number that no pipe has: after 2^32 of them the
 // early ones come again.
 func (s *Store) freeNumber() int32 {
@@ -284,9 +322,9 @@ func (s *Store) freeNumber() int32 {
 
 // EachReader calls f for the read end of every pipe, for one who is about to
 // execute another program that goes on with them. From then on the store leaves
-// all of them open.
+// all of them open, until TakeBack.
 func (s *Store) EachReader(f func(p Pipe, fd int)) {
-	s.handed.Store(true)
+	s.handed.begin()
 	s.sinksMu.Lock()
 	var pipes []*pipe
 	for _, p := range s.pipes {

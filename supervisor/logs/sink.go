@@ -90,9 +90,7 @@ func (k *sink) keepAs(how configs.Log) {
 
 func (k *sink) closePipe(s *Store, p *pipe) {
 	s.epoll.Remove(p.fd)
-	if !s.handed.Load() {
-		unix.Close(p.fd)
-	}
+	s.handed.close(p.fd)
 	p.fd = -1
 	k.pipes = slices.DeleteFunc(k.pipes, func(other *pipe) bool { return other == p })
 }

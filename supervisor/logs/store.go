@@ -58,7 +58,7 @@ type Store struct {
 	// moved is the sink that bytes came to last, of all of them: only bytes of
 	// another one in between make it worth telling the times of two apart.
 	moved     atomic.Pointer[sink]
-	handed    atomic.Bool // pipes are left open, see EachReader
+	handed    handed
 	followers followers
 	scratch   scratch
 	janitor   janitor
