@@ -69,5 +69,7 @@
 // (table.go), so that one wrong value hides no other fault: process.go and
 // supervisor.go read a table each, graph.go makes the tree of them and
 // limit.go asks whether its restart limits mean anything. Faults are gathered
-// on the way and told together, in the order of the file (fault.go).
+// on the way and told together, in the order of the file (fault.go). What turns out
+// to be wrong only when a process is started gets its line from the same index
+// (place.go).
 package configs

@@ -103,7 +103,7 @@ func Parse(path string, src []byte, environ []string) (*Config, error) {
 		defaultLog: DefaultLog(),
 	}
 	if l.text(len(src)) {
-		if base := filepath.Base(path); base == procfile || strings.HasPrefix(base, procfile+".") {
+		if isProcfile(path) {
 			l.procfile()
 		} else {
 			l.treeFile()
@@ -113,6 +113,12 @@ func Parse(path string, src []byte, environ []string) (*Config, error) {
 		return nil, faults
 	}
 	return l.config, nil
+}
+
+// isProcfile says whether a file is one by its name: Procfile, Procfile.dev.
+func isProcfile(path string) bool {
+	base := filepath.Base(path)
+	return base == procfile || strings.HasPrefix(base, procfile+".")
 }
 
 // loading is one file on its way to a Config.

@@ -12,6 +12,28 @@ import (
 type wanted struct {
 	config *configs.Config
 	coming map[uint64]coming // by the number of their request
+	places placesOf
+}
+
+// placesOf are the places of one configuration; they are found when they are needed.
+type placesOf struct {
+	config *configs.Config
+	*configs.Places
+}
+
+// placed adds to what is wrong with a process where the tree file says it:
+// "(coppice.toml:12)". key is the one at fault; "" where the file has none.
+func (w *wanted) placed(process, key, cause string) string {
+	if key == "" || w.config == nil {
+		return cause
+	}
+	if w.places.config != w.config {
+		w.places = placesOf{w.config, configs.PlacesOf(w.config)}
+	}
+	if at := w.places.At(process, key); at != "" {
+		return cause + " (" + at + ")"
+	}
+	return cause
 }
 
 // coming is a configuration that the tree is taking over.

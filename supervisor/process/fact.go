@@ -24,6 +24,9 @@ type StartFailed struct {
 	Cause string
 	// Errno is the system's reason; 0 where the system was not asked.
 	Errno syscall.Errno
+	// Key is the key of the tree file that it is about, "command" or "dir"; "" where
+	// none is.
+	Key string
 }
 
 // Adopted says that an adopted child lives and is watched. It or Exited answers

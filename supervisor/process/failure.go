@@ -12,11 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// failure is why a command was not executed: one sentence for a person, and the
-// system's reason (0 where the system was not asked).
+// failure is why a command was not executed: one sentence for a person, the
+// system's reason (0 where the system was not asked), and the key of the tree file
+// that it is about ("" where none is).
 type failure struct {
 	Cause string
 	Errno syscall.Errno
+	Key   string
 }
 
 // causes are the reasons that need no look at the files.
@@ -42,18 +44,18 @@ func explain(c *Command, file string, err error) failure {
 	var errno syscall.Errno
 	errors.As(err, &errno)
 	if cause := directoryFault(c); cause != "" && aboutPaths(errno) {
-		return failure{fmt.Sprintf("cannot enter the directory %q: %s", c.Dir, cause), errno}
+		return failure{fmt.Sprintf("cannot enter the directory %q: %s", c.Dir, cause), errno, "dir"}
 	}
 	name := fmt.Sprintf("%q", c.Argv[0])
 	if file != c.Argv[0] {
 		name += " (" + file + ")"
 	}
-	return failure{"cannot execute " + name + ": " + programFault(c, file, errno, err), errno}
+	return failure{"cannot execute " + name + ": " + programFault(c, file, errno, err), errno, "command"}
 }
 
 // notFound is the failure of a program that no directory of the path has.
 func notFound(program, path string) failure {
-	return failure{fmt.Sprintf("cannot execute %q: no such program; looked in %s", program, path), syscall.ENOENT}
+	return failure{fmt.Sprintf("cannot execute %q: no such program; looked in %s", program, path), syscall.ENOENT, "command"}
 }
 
 // aboutPaths says whether a reason can be the fault of a directory.

@@ -17,7 +17,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // execute the others, exec decides.
 func lookup(c *Command) ([]string, *failure) {
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
-		return nil, &failure{Cause: "cannot execute: the command is empty"}
+		return nil, &failure{Cause: "cannot execute: the command is empty", Key: "command"}
 	}
 	program := c.Argv[0]
 	if strings.Contains(program, "/") {

@@ -86,7 +86,7 @@ func (r *Reaper) started(a *attempt, pid int) {
 func (r *Reaper) failed(a *attempt, f failure) {
 	a.command.close()
 	delete(r.attempts, a.ref)
-	r.tell(StartFailed{Ref: a.ref, Cause: f.Cause, Errno: f.Errno})
+	r.tell(StartFailed{Ref: a.ref, Cause: f.Cause, Errno: f.Errno, Key: f.Key})
 }
 
 // cancel gives up a start that waits to be tried again, if there is one.
