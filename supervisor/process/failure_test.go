@@ -205,10 +205,13 @@ func TestStartFailures(t *testing.T) {
 		if f.user != 0 {
 			c.User = &syscall.Credential{Uid: f.user, Gid: f.user}
 		}
-		want := process.StartFailed{Ref: w.ref(), Cause: fill.Replace(f.want), Errno: f.errno}
+		want := process.StartFailed{Ref: w.ref(), Cause: fill.Replace(f.want), Errno: f.errno, Key: "command"}
+		if strings.HasPrefix(f.want, "cannot enter the directory") {
+			want.Key = "dir"
+		}
 		w.Start(want.Ref, c)
 		if got := nextIs[process.StartFailed](w); got != want {
-			t.Errorf("%q in %q:\ngot  %q (%v)\nwant %q (%v)", f.argv, f.dir, got.Cause, got.Errno, want.Cause, want.Errno)
+			t.Errorf("%q in %q:\ngot  %+v (%v)\nwant %+v (%v)", f.argv, f.dir, got, got.Errno, want, want.Errno)
 		}
 	}
 	w.barrier()
@@ -313,7 +316,7 @@ func TestBusyProgram(t *testing.T) {
 	cause := `cannot execute "` + program + `": its file is open for writing (is it being copied?)`
 	given := w.ref() // nobody closes the file in time
 	w.Start(given, process.Command{Argv: []string{program}})
-	want := process.StartFailed{Ref: given, Cause: cause, Errno: syscall.ETXTBSY}
+	want := process.StartFailed{Ref: given, Cause: cause, Errno: syscall.ETXTBSY, Key: "command"}
 	if got := nextIs[process.StartFailed](w); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -322,7 +325,7 @@ func TestBusyProgram(t *testing.T) {
 	w.Start(stopped, process.Command{Argv: []string{program}})
 	w.Signal(stopped, "SIGTERM", true)
 	w.Stop(stopped, "SIGTERM", false)
-	want = process.StartFailed{Ref: stopped, Cause: cause + "; it was stopped before that was over", Errno: syscall.ETXTBSY}
+	want = process.StartFailed{Ref: stopped, Cause: cause + "; it was stopped before that was over", Errno: syscall.ETXTBSY, Key: "command"}
 	if got := nextIs[process.StartFailed](w); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
