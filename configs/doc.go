@@ -27,6 +27,7 @@
 //	stop_to       = "group"           # main: the signal goes to the main process alone
 //	significant   = false             # counts for its supervisor's auto_shutdown
 //	success       = [0, "3-5", "SIGTERM"] # the ends that are normal
+//	on_exit       = { 42 = "one_for_all" } # ends that choose the strategy of their restart
 //	ready         = "exec"            # exit | notify | { tcp = "HOST:PORT" }
 //	start_timeout = "60s"             # or "infinity", the default for ready = "exit"
 //	backoff       = { initial = "1s", max = "60s", factor = 2 }

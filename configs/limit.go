@@ -18,7 +18,7 @@ func (g *graph) limit(m *member) {
 	if flags.Intensity < 0 || len(delays) == 0 || delays[0] == 0 {
 		return
 	}
-	needed := fastest(flags.Strategy, delays, flags.Intensity+1)
+	needed := fastest(quickest(m.spec), delays, flags.Intensity+1)
 	if needed <= flags.Period {
 		return
 	}
@@ -36,6 +36,20 @@ func (g *graph) limit(m *member) {
 	g.fault(g.limitPlace(m), say(remedy),
 		"%s can never reach its limit of more than %d restarts in %s: at their longest delays its children need %s for %d",
 		m.title, flags.Intensity, Brief(flags.Period), span, flags.Intensity+1)
+}
+
+// quickest is the strategy under which a supervisor's restarts are counted fastest:
+// with that of an end that chose another one no bound is closer than one_for_one's,
+// under which no child waits for another.
+func quickest(s tree.ChildSpec) tree.Strategy {
+	for _, c := range s.Children {
+		for _, v := range c.OnExit {
+			if v.Strategy != s.Flags.Strategy {
+				return tree.OneForOne
+			}
+		}
+	}
+	return s.Flags.Strategy
 }
 
 // limitPlace is where a supervisor says its limit; where the file has no such

@@ -190,6 +190,21 @@ log = { mode = "pipe", split = true, max_size = "1MiB", max_files = 3, max_age =
 	})
 }
 
+func TestOnExit(t *testing.T) {
+	spec, _, _ := loadProcess(t, `
+[process.a]
+command = "x"
+on_exit = { 42 = "one_for_all", "100-110" = "rest_for_one", 0 = "rest_for_one", SIGSEGV = "one_for_one", SIGKILL = "one_for_all" }
+`)
+	equal(t, "on_exit", spec.OnExit, []tree.Verdict{
+		{Codes: [2]int{42, 42}, Strategy: tree.OneForAll},
+		{Codes: [2]int{100, 110}, Strategy: tree.RestForOne},
+		{Codes: [2]int{0, 0}, Strategy: tree.RestForOne},
+		{Signal: "SIGSEGV", Strategy: tree.OneForOne},
+		{Signal: "SIGKILL", Strategy: tree.OneForAll},
+	})
+}
+
 func TestEveryKeyOfASupervisor(t *testing.T) {
 	c := load(t, `
 [supervisor.root]

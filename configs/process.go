@@ -71,7 +71,7 @@ type Glob struct {
 // processKeys are the keys of a process, in the order in which people write them.
 var processKeys = []string{
 	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
-	"success", "ready", "start_timeout", "backoff", "watch", "log",
+	"success", "on_exit", "ready", "start_timeout", "backoff", "watch", "log",
 }
 
 // process reads the table of one process.
@@ -84,6 +84,7 @@ func (l *loading) process(t table, name string) *member {
 	spec.Shutdown = t.shutdown(defaultProcessShutdown)
 	spec.Significant = t.significant(spec.Restart)
 	spec.Success = t.success()
+	spec.OnExit = t.onExit(spec.Restart)
 	spec.Backoff = t.backoff()
 
 	ready := t.ready()

@@ -150,6 +150,8 @@ type Event struct {
 	Child string `json:"child,omitempty"`
 	// Cause says in words why a start failed.
 	Cause string `json:"cause,omitempty"`
+	// Strategy is what the end chose by its on_exit, of restarting.
+	Strategy string `json:"strategy,omitempty"`
 	// Delay is the length of a backoff.
 	Delay string `json:"delay,omitempty"`
 	// Lost says that it has ended and nobody saw how.

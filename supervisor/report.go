@@ -51,7 +51,7 @@ func events(s journal.Step) []ipc.Event {
 func event(r tree.Report, at time.Time) ipc.Event {
 	e := ipc.Event{
 		Seq: r.Seq, Because: r.Because, Time: at, Node: r.Node, Kind: string(r.Kind),
-		PID: r.PID, Request: r.Request, Child: r.Child, Cause: r.Cause,
+		PID: r.PID, Request: r.Request, Child: r.Child, Cause: r.Cause, Strategy: r.Strategy,
 		Bytes: r.Bytes, Lost: r.Exit != nil && r.Exit.Lost,
 	}
 	e.Code, e.Signal = ends(r.Exit)
@@ -152,6 +152,11 @@ func sentence(r *tree.Report) string {
 		return fmt.Sprintf("%s did not start: %s", who, r.Cause)
 	case tree.ExitSeen:
 		return fmt.Sprintf("%s ended: %s", who, r.Exit)
+	case tree.RestartBegun:
+		if r.Strategy != "" {
+			return fmt.Sprintf("%s is restarted, by %s as its end chose", who, r.Strategy)
+		}
+		return who + " is restarted"
 	case tree.BackoffBegun:
 		return fmt.Sprintf("%s will be started again in %s", who, configs.Brief(r.Delay))
 	case tree.GaveUp:
@@ -169,7 +174,7 @@ func sentence(r *tree.Report) string {
 // plain are the kinds that need no detail.
 var plain = map[tree.Kind]string{
 	tree.StartBegun: "is being started", tree.StartDone: "is started", tree.BecameReady: "is ready",
-	tree.StopDone: "is stopped", tree.RestartBegun: "is restarted",
+	tree.StopDone: "is stopped",
 	tree.ChildAdded: "was added", tree.ChildRemoved: "was removed", tree.ChildChanged: "was changed",
 	tree.ChildAdopted: "runs on",
 }

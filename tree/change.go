@@ -175,6 +175,7 @@ func childDiff(old, new *ChildSpec) []string {
 	note(old.Significant != new.Significant, "significant")
 	note(old.StartTimeout != new.StartTimeout, "start_timeout")
 	note(!reflect.DeepEqual(old.Success, new.Success), "success")
+	note(!slices.Equal(old.OnExit, new.OnExit), "on_exit")
 	note(old.Backoff != new.Backoff, "backoff")
 	return what
 }

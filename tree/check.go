@@ -96,6 +96,24 @@ func (c *checker) child(above Flags, s *ChildSpec) {
 	if s.Type == Process {
 		c.process(s)
 	}
+	c.verdicts(above, s)
+}
+
+// verdicts looks at what ends of a child choose.
+func (c *checker) verdicts(above Flags, s *ChildSpec) {
+	if len(s.OnExit) > 0 && (s.Type == Supervisor || above.Strategy == SimpleOneForOne) {
+		c.fault(s.ID, "on_exit", "only a process chooses a strategy, and no instance of a template")
+	}
+	for i, v := range s.OnExit {
+		if v.Strategy >= SimpleOneForOne {
+			c.fault(s.ID, "on_exit", "an end cannot choose the strategy %v", v.Strategy)
+		}
+		for _, other := range s.OnExit[:i] {
+			if v.Overlaps(other) {
+				c.fault(s.ID, "on_exit", "an end chooses two strategies")
+			}
+		}
+	}
 }
 
 func (c *checker) process(s *ChildSpec) {

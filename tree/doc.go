@@ -103,6 +103,8 @@
 //     Readiness says when a start is complete.
 //   - A process has an exit code or a signal, not a reason: Success sorts them
 //     into normal and abnormal. An end that was asked for is always normal.
+//   - A code can say more than "abnormal": OnExit lets an end choose the strategy of
+//     the restart that follows it, for this one failure and its retries.
 //   - A process has descendants. Exited means that nothing of its group is left;
 //     Stop and Kill mean the group.
 //   - A restart can be delayed (Backoff). The child is then restarting as far as
@@ -129,8 +131,8 @@
 // spec.go is what is wanted and check.go what is wrong with it. event.go,
 // request.go, action.go and report.go are the words; tree.go is Step. inbox.go
 // and todo.go are the two lists of a supervisor, node.go is the record of a
-// child. start.go, exit.go, restart.go with intensity.go and backoff.go,
-// shutdown.go and admin.go are OTP's rules, each named after the part of
+// child. start.go, exit.go, restart.go with verdict.go, intensity.go and
+// backoff.go, shutdown.go and admin.go are OTP's rules, each named after the part of
 // supervisor.erl it answers to. change.go says how two specs differ and apply.go
 // carries it out. deadline.go is the queue of times, status.go the snapshot.
 //

@@ -84,6 +84,7 @@ func (t *Tree) processEnded(n *node, exit Exit) {
 func (t *Tree) childEnded(s, c *node) {
 	end := c.end
 	if c.spec.Restart == Permanent || c.spec.Restart == Transient && !end.normal {
+		c.chosen = c.verdict(end.blame.exit)
 		t.restart(s, c, end.seq)
 		return
 	}

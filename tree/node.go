@@ -32,8 +32,9 @@ type node struct {
 	signalled uint64     // an operator's signal, which causes its next end
 	ran       Generation // the last incarnation that had a process
 	upAt      Time
-	level     int  // restarts in a row that were delayed by backoff
-	adopted   bool // another runtime started it
+	level     int       // restarts in a row that were delayed by backoff
+	chosen    *Strategy // that its last failure chose; nil: its supervisor's own
+	adopted   bool      // another runtime started it
 
 	// Of a supervisor.
 	children []*node // in start order (OTP: {Ids, Db})

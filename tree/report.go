@@ -46,6 +46,9 @@ type Report struct {
 	Child string
 	// Cause says in words why a start failed.
 	Cause string
+	// Strategy is what the child's OnExit chose, for restarting; empty: its
+	// supervisor's own.
+	Strategy string
 	// Delay is the length of a backoff.
 	Delay Time
 	// Bytes is how much output was thrown away, for log_dropped.

@@ -9,7 +9,11 @@ func (t *Tree) restart(s, c *node, because uint64) {
 		t.giveUp(s, c, because)
 		return
 	}
-	seq := t.report(Report{Kind: RestartBegun, Node: c.id(), Because: because})
+	report := Report{Kind: RestartBegun, Node: c.id(), Because: because}
+	if c.chosen != nil {
+		report.Strategy = c.chosen.String()
+	}
+	seq := t.report(report)
 	t.become(c, Restarting, seq)
 	op := operation{kind: opRestart, child: c, cause: seq, counted: true}
 	for _, x := range slices.Backward(s.span(c)) {
@@ -24,7 +28,7 @@ func (t *Tree) restart(s, c *node, because uint64) {
 // span is the part of the list that a restart of c stops and starts. What it
 // returns is not changed by a later change of the list.
 func (s *node) span(c *node) []*node {
-	switch s.spec.Flags.Strategy {
+	switch s.strategy(c) {
 	case OneForAll:
 		return s.children
 	case RestForOne:

@@ -7,7 +7,7 @@ import (
 
 // Restore reads a tree that Save wrote down. What it returns answers every later
 // Step as the saved one would have. It keeps nothing of s but the Starts and the
-// lists of Success.
+// lists of Success and OnExit.
 //
 // Nothing in s is believed: what no tree could have come to is an error, and a
 // tree that is accepted does not panic later.
@@ -58,7 +58,7 @@ func (r *restorer) specs() {
 	for i, s := range r.saved.Specs {
 		c := ChildSpec{
 			ID: s.ID, Type: s.Type, Restart: s.Restart, Shutdown: s.Shutdown, Significant: s.Significant, Ready: s.Ready,
-			StartTimeout: s.StartTimeout, Success: s.Success, Backoff: s.Backoff, Flags: s.Flags,
+			StartTimeout: s.StartTimeout, Success: s.Success, OnExit: s.OnExit, Backoff: s.Backoff, Flags: s.Flags,
 		}
 		if s.Start < -1 || s.Start >= len(r.saved.Starts) {
 			r.fail("spec %d has the start %d of %d", i, s.Start, len(r.saved.Starts))
@@ -152,7 +152,7 @@ func (r *restorer) node(i int) {
 	n.restarts, n.held, n.alive, n.killing, n.asked, n.counted = s.Restarts, s.Held, s.Alive, s.Killing, s.Asked, s.Counted
 	n.end = ending{seq: s.End.Seq, normal: s.End.Normal, gaveUp: s.End.GaveUp, blame: s.End.Blame.restored()}
 	n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level = s.PID, s.Overdue, s.Signalled, s.Ran, s.UpAt, s.Level
-	n.adopted, n.window = s.Adopted, slices.Clone(s.Window)
+	n.adopted, n.chosen, n.window = s.Adopted, clone(s.Chosen), slices.Clone(s.Window)
 	if n.lastEnd = clone(s.LastEnd); n.lastEnd != nil {
 		n.lastEnd.Exit = clone(n.lastEnd.Exit)
 	}

@@ -8,7 +8,7 @@ import (
 
 // Save writes the tree down as it is between two Steps. It changes nothing, and
 // what it returns shares nothing with the tree but the Starts and the lists of
-// Success, which nobody changes.
+// Success and OnExit, which nobody changes.
 func (t *Tree) Save() Saved {
 	s := saver{places: map[*node]int{}, specs: map[specKey]int{}, starts: map[any]int{}}
 	s.out = Saved{
@@ -80,7 +80,7 @@ func (s *saver) node(n *node) {
 	o.Restarts, o.Held, o.Alive, o.Killing, o.Asked, o.Counted = n.restarts, n.held, n.alive, n.killing, n.asked, n.counted
 	o.End = SavedEnding{Seq: n.end.seq, Normal: n.end.normal, GaveUp: n.end.gaveUp, Blame: n.end.blame.saved()}
 	o.PID, o.Overdue, o.Signalled, o.Ran, o.UpAt, o.Level = n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level
-	o.Adopted, o.Window = n.adopted, slices.Clone(n.window)
+	o.Adopted, o.Chosen, o.Window = n.adopted, clone(n.chosen), slices.Clone(n.window)
 	if o.LastEnd = clone(n.lastEnd); o.LastEnd != nil {
 		o.LastEnd.Exit = clone(o.LastEnd.Exit)
 	}
@@ -169,6 +169,7 @@ type specKey struct {
 	ready             Readiness
 	timeout           Time
 	success, children string
+	onExit            string
 	backoff           Backoff
 	flags             Flags
 }
@@ -180,7 +181,7 @@ func (s *saver) spec(c *ChildSpec) int {
 	children, start := s.list(c.Children), s.start(c.Start)
 	key := specKey{
 		c.ID, c.Type, c.Restart, c.Shutdown, c.Significant, start, c.Ready, c.StartTimeout,
-		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), c.Backoff, c.Flags,
+		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), fmt.Sprintf("%#v", c.OnExit), c.Backoff, c.Flags,
 	}
 	at, ok := s.specs[key]
 	if !ok {
@@ -189,7 +190,7 @@ func (s *saver) spec(c *ChildSpec) int {
 		s.out.Specs = append(s.out.Specs, SavedSpec{
 			ID: c.ID, Type: c.Type, Restart: c.Restart, Shutdown: c.Shutdown, Significant: c.Significant,
 			Start: start, Ready: c.Ready, StartTimeout: c.StartTimeout, Success: c.Success,
-			Backoff: c.Backoff, Flags: c.Flags, Children: children,
+			OnExit: c.OnExit, Backoff: c.Backoff, Flags: c.Flags, Children: children,
 		})
 	}
 	return at

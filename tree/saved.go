@@ -43,6 +43,7 @@ type SavedSpec struct {
 	Ready        Readiness   `json:",omitzero"`
 	StartTimeout Time        `json:",omitzero"`
 	Success      Success     `json:",omitzero"`
+	OnExit       []Verdict   `json:",omitzero"`
 	Backoff      Backoff     `json:",omitzero"`
 	Flags        Flags       `json:",omitzero"`
 	Children     []int       `json:",omitzero"`
@@ -77,6 +78,7 @@ type SavedNode struct {
 	UpAt      Time       `json:",omitzero"`
 	Level     int        `json:",omitzero"`
 	Adopted   bool       `json:",omitzero"`
+	Chosen    *Strategy  `json:",omitzero"`
 
 	// Of a supervisor.
 	Inbox     []SavedMessage  `json:",omitzero"`

@@ -283,6 +283,9 @@ func (p *player) report(r tree.Report) {
 	if r.Bytes != 0 {
 		fmt.Fprintf(&p.out, " bytes=%d", r.Bytes)
 	}
+	if r.Strategy != "" {
+		fmt.Fprintf(&p.out, " strategy=%s", r.Strategy)
+	}
 	if r.Delay != 0 {
 		fmt.Fprintf(&p.out, " delay=%s", time.Duration(r.Delay))
 	}
@@ -449,6 +452,8 @@ func (p *player) set(c *tree.ChildSpec, word string) {
 		c.Ready = tree.AtExit
 	case "start":
 		c.Start = value
+	case "on":
+		c.OnExit = append(c.OnExit, verdict(p.t, value))
 	case "timeout":
 		c.StartTimeout = duration(p.t, value)
 	case "backoff":
@@ -456,6 +461,26 @@ func (p *player) set(c *tree.ChildSpec, word string) {
 	default:
 		p.t.Fatalf("no key %q", word)
 	}
+}
+
+// verdict reads "42:one_for_all", "100-110:…" or "SIGSEGV:…".
+func verdict(t *testing.T, text string) tree.Verdict {
+	var v tree.Verdict
+	end, strategy, _ := strings.Cut(text, ":")
+	if first, last, ok := strings.Cut(end, "-"); ok {
+		fmt.Sscan(first, &v.Codes[0])
+		fmt.Sscan(last, &v.Codes[1])
+	} else if _, err := fmt.Sscan(end, &v.Codes[0]); err != nil {
+		v.Signal = end
+	} else {
+		v.Codes[1] = v.Codes[0]
+	}
+	for v.Strategy.String() != strategy {
+		if v.Strategy++; v.Strategy > tree.RestForOne {
+			t.Fatalf("no strategy %q", strategy)
+		}
+	}
+	return v
 }
 
 func duration(t *testing.T, s string) tree.Time {

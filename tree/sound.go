@@ -84,6 +84,7 @@ func (a *auditor) node(n *node) {
 	default:
 		a.want(false, n, "is %q, which is no state", n.state)
 	}
+	a.want(n.chosen == nil || *n.chosen < SimpleOneForOne && (n.parent == nil || !n.parent.simple()), n, "has chosen a strategy that is none")
 	a.want(n.generation <= a.tree.gen, n, "has the generation %d of %d", n.generation, a.tree.gen)
 	a.want(n.cause <= a.tree.seq, n, "has the cause %d of %d", n.cause, a.tree.seq)
 	a.want(!n.killing || !n.present() || n.state == Stopping, n, "is killed and %s", n.state)

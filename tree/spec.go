@@ -150,7 +150,9 @@ type ChildSpec struct {
 	Ready        Readiness
 	StartTimeout Time // 0 and Infinity: no limit
 	Success      Success
-	Backoff      Backoff
+	// OnExit are ends that choose a strategy of their own; no end has two.
+	OnExit  []Verdict
+	Backoff Backoff
 
 	// Flags and Children are a supervisor's; Children in start order. Under
 	// SimpleOneForOne Children holds exactly one entry, the template.

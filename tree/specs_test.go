@@ -171,6 +171,12 @@ func (s *specs) process(id string, above tree.Flags) tree.ChildSpec {
 	if c.Ready != tree.AtExec {
 		c.StartTimeout = rapid.SampledFrom([]tree.Time{0, tree.Second, tree.Infinity}).Draw(s.T, "start_timeout")
 	}
+	if above.Strategy != tree.SimpleOneForOne && s.seldom("on_exit", 4) {
+		c.OnExit = []tree.Verdict{
+			{Codes: [2]int{1, 2}, Strategy: tree.Strategy(s.number("verdict", 2))},
+			{Signal: "SIGKILL", Strategy: tree.Strategy(s.number("verdict", 2))},
+		}
+	}
 	if s.seldom("backoff", 4) {
 		s.restless = true
 		c.Backoff = tree.Backoff{Initial: tree.Second / 4, Max: tree.Second, Factor: 2}

@@ -157,6 +157,7 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 			t.settleChild(s, c, c.end.seq)
 			return
 		}
+		s.chooseAgain(c, op)
 		t.become(c, Restarting, c.end.seq)
 		t.send(s, message{kind: tryAgain, child: c})
 	case opStart, opCycle, opAdd:

@@ -121,6 +121,9 @@ func eventDetails(e ipc.Event) string {
 	if e.Intensity != nil {
 		add(fmt.Sprintf("more than %d restarts in %s", *e.Intensity, e.Period))
 	}
+	if e.Strategy != "" {
+		add("by " + e.Strategy + ", as its end chose")
+	}
 	if e.Delay != "" {
 		add("for " + e.Delay)
 	}

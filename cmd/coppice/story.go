@@ -319,15 +319,23 @@ func (s *story) restarted(chain []ipc.Event, i int) {
 	}
 	parent := s.parent(e.Node)
 	who := s.who(e.Node)
-	switch {
-	case parent == nil:
+	if parent == nil {
 		s.add(", so ", who+" was restarted"+delay)
-	case parent.Strategy == "one_for_all":
-		s.add(", so ", parent.Name+" (one_for_all) restarted all its children"+delay)
+		return
+	}
+	strategy, by := parent.Strategy, parent.Strategy
+	if e.Strategy != "" {
+		strategy, by = e.Strategy, e.Strategy+" by its on_exit"
+	}
+	switch {
+	case strategy == "one_for_all":
+		s.add(", so ", parent.Name+" ("+by+") restarted all its children"+delay)
 		s.subject = ""
-	case parent.Strategy == "rest_for_one":
-		s.add(", so ", parent.Name+" (rest_for_one) restarted "+who+" and the children after it"+delay)
+	case strategy == "rest_for_one":
+		s.add(", so ", parent.Name+" ("+by+") restarted "+who+" and the children after it"+delay)
 		s.subject = ""
+	case e.Strategy != "":
+		s.add(", so ", parent.Name+" ("+by+") restarted "+who+" alone"+delay)
 	default:
 		s.add(", so ", parent.Name+" restarted "+who+delay)
 	}

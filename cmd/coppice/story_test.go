@@ -36,6 +36,8 @@ func record(t *testing.T, text string) []ipc.Event {
 				e.Cause = value
 			case "child":
 				e.Child = value
+			case "strategy":
+				e.Strategy = strings.ReplaceAll(value, " ", "_")
 			case "delay":
 				e.Delay = value
 			case "limit":
@@ -106,6 +108,8 @@ func TestWhy(t *testing.T) {
 		{name: "restarting", of: "db", states: map[string]string{"db": "restarting"}, record: "db exited 0 code=1\ndb restarting 1\ndb starting 2\ndb start_failed 3 cause=it_ended_before_it_was_ready:_exit_code_1"},
 		{name: "backoff", of: "db", states: map[string]string{"db": "backoff"}, edit: func(n *ipc.Node) { n.Until = after(4 * time.Second) }, record: "db exited 0 code=1\ndb restarting 1\ndb backoff 2 delay=4s"},
 		{name: "in the middle of a sweep", of: "worker", strategy: "one_for_all", states: map[string]string{"api": "backoff", "worker": "stopped"}, record: "api exited 0 code=1\napi restarting 1\nworker stopping 2\nworker stopped 3 signal=SIGTERM"},
+		{name: "its end chose one_for_all", of: "worker", record: "api exited 0 code=42\napi restarting 1 strategy=one_for_all\nworker starting 2\nworker started 3"},
+		{name: "its end chose one_for_one", of: "api", strategy: "one_for_all", record: "api exited 0 code=42\napi restarting 1 strategy=one_for_one\napi starting 2\napi started 3"},
 		{name: "finished", of: "db", states: map[string]string{"db": "finished"}, edit: func(n *ipc.Node) { n.Restart = "transient" }, record: "db exited 0 code=0"},
 		{name: "finished for good", of: "db", states: map[string]string{"db": "finished"}, edit: func(n *ipc.Node) { n.Restart = "temporary" }, record: "db exited 0 code=9"},
 		{name: "failed", of: "backend", states: map[string]string{"backend": "failed"}, record: "api exited 0 code=1\nbackend gave_up 1 child=api limit=2\nbackend stopping 2\nbackend stopped 3"},

@@ -38,17 +38,18 @@ type specForm struct {
 
 // manner is what specs have in common.
 type manner struct {
-	Type         string       `json:"type,omitempty"`
-	Restart      string       `json:"restart,omitempty"`
-	Brutal       bool         `json:"brutal,omitempty"`
-	Timeout      tree.Time    `json:"timeout,omitempty"`
-	Significant  bool         `json:"significant,omitempty"`
-	Ready        string       `json:"ready,omitempty"`
-	StartTimeout tree.Time    `json:"start_timeout,omitempty"`
-	Codes        [][2]int     `json:"codes,omitzero"`
-	Signals      []string     `json:"signals,omitzero"`
-	Backoff      tree.Backoff `json:"backoff,omitzero"`
-	Flags        flagsForm    `json:"flags,omitzero"`
+	Type         string         `json:"type,omitempty"`
+	Restart      string         `json:"restart,omitempty"`
+	Brutal       bool           `json:"brutal,omitempty"`
+	Timeout      tree.Time      `json:"timeout,omitempty"`
+	Significant  bool           `json:"significant,omitempty"`
+	Ready        string         `json:"ready,omitempty"`
+	StartTimeout tree.Time      `json:"start_timeout,omitempty"`
+	Codes        [][2]int       `json:"codes,omitzero"`
+	Signals      []string       `json:"signals,omitzero"`
+	OnExit       []tree.Verdict `json:"on_exit,omitzero"`
+	Backoff      tree.Backoff   `json:"backoff,omitzero"`
+	Flags        flagsForm      `json:"flags,omitzero"`
 }
 
 func mannerOf(s *tree.ChildSpec) (manner, error) {
@@ -59,7 +60,7 @@ func mannerOf(s *tree.ChildSpec) (manner, error) {
 	return manner{
 		Type: kind, Restart: restart, Brutal: s.Shutdown.Brutal, Timeout: s.Shutdown.Timeout,
 		Significant: s.Significant, Ready: ready, StartTimeout: s.StartTimeout,
-		Codes: s.Success.Codes, Signals: s.Success.Signals, Backoff: s.Backoff, Flags: flags,
+		Codes: s.Success.Codes, Signals: s.Success.Signals, OnExit: s.OnExit, Backoff: s.Backoff, Flags: flags,
 	}, cmp.Or(err1, err2, err3, err4)
 }
 
@@ -72,7 +73,7 @@ func (m *manner) spec() (tree.ChildSpec, error) {
 	return tree.ChildSpec{
 		Type: kind, Restart: restart, Shutdown: tree.Shutdown{Brutal: m.Brutal, Timeout: m.Timeout},
 		Significant: m.Significant, Ready: ready, StartTimeout: m.StartTimeout,
-		Success: tree.Success{Codes: m.Codes, Signals: m.Signals}, Backoff: m.Backoff, Flags: flags,
+		Success: tree.Success{Codes: m.Codes, Signals: m.Signals}, OnExit: m.OnExit, Backoff: m.Backoff, Flags: flags,
 	}, cmp.Or(err1, err2, err3, err4)
 }
 
