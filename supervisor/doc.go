@@ -42,6 +42,9 @@
 // it says it is (tree.Salvage). Where there is nothing to go by, the daemon refuses
 // to start, names the processes and touches none.
 //
+// Commands that run beside children (jobs.go) are not gone on with: the next daemon
+// kills those that it finds, and what wanted them asks for them again.
+//
 // When the keeper dies, the daemon becomes the keeper and starts another daemon
 // (handover.go). When both die, the next `up` or `daemon` goes on. An upgrade is a
 // daemon that ends by itself, and a keeper that starts another program.

@@ -2,8 +2,6 @@ package supervisor
 
 import (
 	"os"
-	"slices"
-	"strings"
 
 	"coppice/configs"
 	"coppice/supervisor/journal"
@@ -41,8 +39,7 @@ func (r *runtime) start(a tree.Start) {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
 		return
 	}
-	env := slices.DeleteFunc(slices.Clone(p.Env), func(v string) bool { return strings.HasPrefix(v, process.UnitVariable+"=") })
-	env = append(env, process.Unit(r.treeID, a.ID, a.Generation))
+	env := append(unmarked(p.Env), process.Unit(r.treeID, a.ID, a.Generation))
 	if p.Ready.Kind == configs.ReadyNotify {
 		address, fd, err := r.notify.Open(a.Ref, os.Geteuid())
 		if err != nil {

@@ -29,6 +29,7 @@ const (
 	keptCharge  = "charge"  // a memory file with a Charge
 	keptOrphan  = "orphan"  // the keeper is not the one that was waited for
 	keptBehind  = "behind"  // the journal could not be written: it lacks its end
+	keptJobs    = "jobs"    // there have been jobs, and some may be left
 	keptPipe    = "log"     // NAME STREAM MARK INODE
 	keptNotify  = "notify"  // NAME GENERATION
 	keptProcess = "process" // NAME GENERATION: a pidfd

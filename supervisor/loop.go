@@ -130,6 +130,8 @@ func (r *runtime) hear(facts []process.Fact) []tree.Event {
 		case process.Adopted:
 			r.adopted(f)
 			events = append(events, tree.Adopted{Ref: f.Ref})
+		case process.JobDone:
+			r.jobDone(f)
 		case process.SignalFailed:
 			r.log.Error("cannot signal "+f.Ref.ID+": "+f.Cause, zap.String("node", f.Ref.ID), zap.String("signal", f.Signal))
 		}

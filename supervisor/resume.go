@@ -27,6 +27,8 @@ type world struct {
 	ahead []process.Found
 	// forked are those that were forked, and the journal was not told any more.
 	forked map[tree.Ref]process.Identity
+	// found are all processes that carry the tree's mark, where that was looked at.
+	found []process.Found
 }
 
 // processes are the processes of a tree as its status has them.
@@ -78,7 +80,8 @@ func (p *past) look(treeID string, walk bool) (world, error) {
 	if err != nil {
 		return w, fmt.Errorf("cannot look for the processes of an earlier daemon: %w", err)
 	}
-	for _, f := range leaders(found) {
+	w.found = found
+	for _, f := range leaders(slices.Clone(found)) {
 		switch {
 		case unanswered[f.Ref]:
 			w.forked[f.Ref] = f.Identity

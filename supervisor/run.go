@@ -69,6 +69,7 @@ func (r *runtime) serve() (int, error) {
 	r.hearKeeper()
 
 	r.loop()
+	r.endJobs()
 	if r.leaving {
 		r.leave(server) // does not return
 	}
@@ -124,8 +125,8 @@ func (r *runtime) begin() error {
 	here := p.ofHere()
 	w := world{}
 	if here && !p.over() || p.tree == nil {
-		behind := r.keeping.take(keptBehind) != nil
-		walk := !r.keeping.resuming || behind || damage != nil || p.tree == nil
+		behind, jobs := r.keeping.take(keptBehind) != nil, r.hadJobs()
+		walk := !r.keeping.resuming || behind || jobs || damage != nil || p.tree == nil
 		if w, err = p.look(r.treeID, walk); err != nil {
 			return err
 		}
@@ -138,7 +139,7 @@ func (r *runtime) begin() error {
 	case !w.empty():
 		return r.unreadable(damage, w)
 	}
-	return r.fresh(p, damage)
+	return r.fresh(p, w, damage)
 }
 
 // over says that the tree has ended.
@@ -158,7 +159,7 @@ func (r *runtime) endOf(p *past) error {
 
 // fresh starts a tree from its file. What happened before is forgotten, but for
 // the event record.
-func (r *runtime) fresh(p *past, damage *journal.Damage) error {
+func (r *runtime) fresh(p *past, w world, damage *journal.Damage) error {
 	config, err := r.opts.Load()
 	if err != nil {
 		return err
@@ -172,6 +173,7 @@ func (r *runtime) fresh(p *past, damage *journal.Damage) error {
 		return err
 	}
 	r.tellDamage(damage)
+	r.endLeftJobs(w)
 	r.record.forgetAll(p.spawned)
 	if err := r.compact(); err != nil {
 		return err
@@ -188,6 +190,7 @@ func (r *runtime) goOn(p *past, w world, damage *journal.Damage) error {
 		return err
 	}
 	r.tellDamage(damage)
+	r.endLeftJobs(w)
 	salvaged := tree.Output{}
 	broken := damage != nil || len(w.ahead) > 0
 	if broken {

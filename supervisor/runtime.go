@@ -99,6 +99,7 @@ type runtime struct {
 	relieved   bool         // … and that is another keeper's
 	keeperless bool         // the keeper is gone, and its place could not be taken yet
 	queue      []tree.Event // what the loop found out itself
+	jobs       jobs
 	waiters    map[uint64]func(tree.Reply)
 	lastCall   uint64
 	halted     *tree.Halt
@@ -134,6 +135,7 @@ func newRuntime(opts Options) (*runtime, error) {
 		signals: make(chan heardSignal, 8), // a signal must not be missed while the loop works
 		booted:  make(chan struct{}),
 		done:    make(chan struct{}),
+		jobs:    jobs{done: map[process.JobID]func(process.JobDone){}},
 		waiters: map[uint64]func(tree.Reply){}, adoptees: map[tree.Ref]bool{}, foreign: map[tree.Ref]bool{},
 	}
 	r.ended, r.end = context.WithCancel(context.Background())

@@ -105,6 +105,24 @@
 // A child of this very process, as after an execve(2) of the daemon, is an ordinary
 // child: its end is told to us.
 //
+// # Jobs
+//
+// A hook, a probe or a reload command is a job: a command that runs beside a child
+// and of which one wants to know how it ended and what it wrote last. It is forked
+// and reaped as a child is, and costs a pipe and a process while it runs, no
+// goroutine. Its output is read as it comes, and all but the last 4 KiB is thrown
+// away; one that writes without end is read 64 KiB a millisecond, so it is held up
+// and nobody else.
+//
+// A job has ended when its main process has, or when its limit has passed: then its
+// group gets SIGKILL, what is in the pipe is read, and JobDone is told. A process that
+// has left the group and holds the pipe is not waited for. One that does not die of
+// SIGKILL within a second is told as such, and reaped whenever it ends.
+//
+// Jobs are not written down and not adopted. Each has the variable of its child with
+// ":job" behind it, by which FindUnits tells them apart and EndLeftJobs kills those of a
+// daemon that has died.
+//
 // # What a child does not inherit
 //
 // Sanitize, called first thing in main, makes sure that no descriptor and no ignored

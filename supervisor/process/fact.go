@@ -60,8 +60,31 @@ type SignalFailed struct {
 	Cause string
 }
 
+// JobDone says that a job has ended, or did not begin. It answers each StartJob once.
+type JobDone struct {
+	ID JobID
+	tree.Ref
+	// Exit is how its main process ended. It means nothing if there is a Cause.
+	Exit tree.Exit
+	// Output is the end of what it wrote on both streams, OutputMax bytes at most,
+	// as they came: it may begin within a line and need not be text.
+	Output []byte
+	// TimedOut says that it was killed because its limit had passed. A job that was
+	// cancelled has the exit of SIGKILL and this false.
+	TimedOut bool
+	// Cause is why it was not executed, or why it is not known how it ended: one
+	// sentence for a person; empty: it was, and has.
+	Cause string
+	// Errno is the system's reason; 0 where the system was not asked.
+	Errno syscall.Errno
+}
+
+// OK says that it ended by itself with the code 0.
+func (d JobDone) OK() bool { return d.Cause == "" && !d.TimedOut && d.Exit == tree.Exit{} }
+
 func (Started) fact()      {}
 func (StartFailed) fact()  {}
 func (Adopted) fact()      {}
 func (Exited) fact()       {}
 func (SignalFailed) fact() {}
+func (JobDone) fact()      {}

@@ -36,10 +36,16 @@ type Reaper struct {
 	handles  bool                  // groups can be signalled through a pidfd
 
 	adoptions []Adoption          // to be looked at when Run begins
-	poller    *poller.Poller      // the pidfds of adopted children, nil: there are none
+	poller    *poller.Poller      // the pidfds of adopted children and the pipes of jobs, nil: there are none
 	watched   map[int]*child      // by pidfd: it is in the poller
 	sought    map[tree.Ref]*child // looked at until it is known how, or that, they ended
 	census    census              // of this moment, nil: nobody needed it yet
+
+	jobs     map[JobID]*job // JobDone was not told
+	mainJobs map[int]*job   // by pid: the main process was not reaped
+	pipes    map[int]*job   // by the pipe of what it writes: that is in the poller
+	chunk    []byte         // what is read of jobs, nil: there was none
+	jobless  bool           // none is started any more
 
 	stdin  *os.File // /dev/null, once it is needed
 	facts  []Fact   // not yet delivered
@@ -68,6 +74,9 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 		attempts: map[tree.Ref]*attempt{},
 		watched:  map[int]*child{},
 		sought:   map[tree.Ref]*child{},
+		jobs:     map[JobID]*job{},
+		mainJobs: map[int]*job{},
+		pipes:    map[int]*job{},
 		handles:  true,
 		timer:    time.NewTimer(time.Hour),
 	}
@@ -82,7 +91,7 @@ func (r *Reaper) Run() {
 	r.adoptAll()
 	r.reap() // what ended before New listened
 	r.flush()
-	for !r.closed || len(r.children) > 0 || len(r.attempts) > 0 {
+	for !r.closed || len(r.children) > 0 || len(r.attempts) > 0 || len(r.jobs) > 0 {
 		select {
 		case <-r.sigchld:
 			r.reap()
@@ -131,8 +140,8 @@ func (r *Reaper) Signal(ref tree.Ref, signal string, all bool) {
 	r.enqueue(func() { r.signal(ref, signal, all) })
 }
 
-// Close makes Run return once no child is left. It ends none of them, and every
-// Start after it fails; after Run has returned nothing is answered any more.
+// Close makes Run return once no child and no job is left. It ends none of them, and
+// every Start after it fails; after Run has returned nothing is answered any more.
 func (r *Reaper) Close() {
 	r.enqueue(func() { r.closed = true })
 }
@@ -201,10 +210,13 @@ func (r *Reaper) reap() {
 		if pid == 0 {
 			return
 		}
-		c := r.mains[pid]
-		if c != nil && (c.adopted == nil || c.group.led()) {
+		c, j := r.mains[pid], r.mainJobs[pid]
+		switch {
+		case c != nil && (c.adopted == nil || c.group.led()):
 			r.mainEnded(c, exit)
-		} else {
+		case j != nil:
+			r.jobEnded(j, exit)
+		default:
 			r.orphanEnded(pid)
 		}
 	}
@@ -215,7 +227,7 @@ func (r *Reaper) reap() {
 }
 
 // look does what was put off until now: it looks at draining groups and at adopted
-// children, and tries starts again.
+// children, tries starts again, and ends jobs whose limit has passed.
 func (r *Reaper) look() {
 	r.due = time.Time{}
 	now := time.Now()
@@ -237,6 +249,7 @@ func (r *Reaper) look() {
 			r.try(a)
 		}
 	}
+	r.lookAtJobs(now)
 }
 
 // alarm makes sure that look is called at the given time, or before.

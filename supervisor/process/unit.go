@@ -24,10 +24,21 @@ func Unit(tree, name string, g tree.Generation) string {
 	return fmt.Sprintf("%s=%s:%s:%d", UnitVariable, tree, name, g)
 }
 
+// jobMark ends the value of the variable where a job has it.
+const jobMark = "job"
+
+// JobUnit returns the variable of a job that runs for an incarnation: that of Unit,
+// and then ":job". So a job is never taken for its child.
+func JobUnit(tree, name string, g tree.Generation) string {
+	return Unit(tree, name, g) + ":" + jobMark
+}
+
 // Found is a process that has the variable.
 type Found struct {
 	Ref      tree.Ref
 	Identity Identity
+	// Job says that it is, or was started by, a job for the incarnation.
+	Job bool
 	// Leader says that it leads a session and a group of its own number and is
 	// the oldest of its incarnation that does: the main process, unless that is
 	// gone. The others have inherited the variable from it.
@@ -56,14 +67,13 @@ func FindUnits(treeID string) ([]Found, error) {
 	var found []Found
 	buffer := make([]byte, 0, environBytes)
 	for _, pid := range pids {
-		ref, ok := unitOf(pid, treeID, &buffer)
-		if ok {
-			found = appendFound(found, ref, pid, treeID, &buffer)
+		if u, ok := unitOf(pid, treeID, &buffer); ok {
+			found = appendFound(found, u, pid, treeID, &buffer)
 		}
 	}
 	for _, pid := range awaitForks(forks, found) {
-		if ref, ok := unitOf(pid, treeID, &buffer); ok {
-			found = appendFound(found, ref, pid, treeID, &buffer)
+		if u, ok := unitOf(pid, treeID, &buffer); ok {
+			found = appendFound(found, u, pid, treeID, &buffer)
 		}
 	}
 	markLeaders(found)
@@ -72,16 +82,17 @@ func FindUnits(treeID string) ([]Found, error) {
 
 // appendFound adds a process, unless it has ended meanwhile and its number has gone
 // to somebody else.
-func appendFound(found []Found, ref tree.Ref, pid int, treeID string, buffer *[]byte) []Found {
+func appendFound(found []Found, u unit, pid int, treeID string, buffer *[]byte) []Found {
 	id, err := Identify(pid)
 	if err != nil {
 		return found
 	}
 	s, err := readStat(pid)
-	if again, ok := unitOf(pid, treeID, buffer); err != nil || !ok || again != ref {
+	if again, ok := unitOf(pid, treeID, buffer); err != nil || !ok || again != u {
 		return found
 	}
-	return append(found, Found{Ref: ref, Identity: id, Leader: pid == s.session && pid == s.group})
+	leader := pid == s.session && pid == s.group && !u.job
+	return append(found, Found{Ref: u.Ref, Identity: id, Job: u.job, Leader: leader})
 }
 
 // markLeaders leaves one leader to each incarnation, the oldest.
@@ -172,20 +183,27 @@ func childrenOf(parent int) []int {
 	return slices.DeleteFunc(processes(), func(pid int) bool { return parentOf(pid) != parent })
 }
 
+// unit is what the variable says of a process.
+type unit struct {
+	tree.Ref
+	job bool
+}
+
 // unitOf returns the incarnation of a tree that a process belongs to by its
 // environment.
-func unitOf(pid int, treeID string, buffer *[]byte) (tree.Ref, bool) {
+func unitOf(pid int, treeID string, buffer *[]byte) (unit, bool) {
 	*buffer = readEnviron(pid, (*buffer)[:0])
 	value, ok := strings.CutPrefix(unitVariable(*buffer), treeID+":")
 	if !ok {
-		return tree.Ref{}, false
+		return unit{}, false
 	}
+	value, job := strings.CutSuffix(value, ":"+jobMark)
 	name, number, ok := strings.Cut(value, ":")
 	generation, err := strconv.ParseUint(number, 10, 64)
 	if !ok || name == "" || err != nil {
-		return tree.Ref{}, false
+		return unit{}, false
 	}
-	return tree.Ref{ID: name, Generation: tree.Generation(generation)}, true
+	return unit{tree.Ref{ID: name, Generation: tree.Generation(generation)}, job}, true
 }
 
 // hasUnit says whether the variable of a process ends so.

@@ -25,7 +25,8 @@ func (r *Reaper) unwatch(c *child) {
 	delete(r.sought, c.ref)
 }
 
-// attend starts the goroutine that waits for all pidfds, once one is needed.
+// attend starts the goroutine that waits for all pidfds, and all pipes of jobs, once
+// one is needed.
 func (r *Reaper) attend() error {
 	if r.poller != nil {
 		return nil
@@ -39,9 +40,9 @@ func (r *Reaper) attend() error {
 	return nil
 }
 
-// hearEnds reports the pidfds that can be read, until the poller is closed. Each is
-// reported once: it stays readable. (A number that was closed and given to another
-// pidfd meanwhile does no harm: who is reported without need is looked at and
+// hearEnds reports the descriptors that can be read, until the poller is closed. Each
+// is reported once: it stays readable. (A number that was closed and given to another
+// descriptor meanwhile does no harm: who is reported without need is looked at and
 // watched again.)
 func (r *Reaper) hearEnds(p *poller.Poller) {
 	for {
@@ -49,25 +50,27 @@ func (r *Reaper) hearEnds(p *poller.Poller) {
 		if err != nil {
 			return
 		}
-		pidfds := make([]int, 0, len(events))
+		fds := make([]int, 0, len(events))
 		for _, event := range events {
 			p.Remove(int(event.Fd))
-			pidfds = append(pidfds, int(event.Fd))
+			fds = append(fds, int(event.Fd))
 		}
 		r.enqueue(func() {
-			for _, pidfd := range pidfds {
-				r.stirred(pidfd)
+			for _, fd := range fds {
+				r.stirred(fd)
 			}
 		})
 	}
 }
 
-// stirred looks at an adopted child whose pidfd was reported.
-func (r *Reaper) stirred(pidfd int) {
-	c := r.watched[pidfd]
-	if c == nil {
-		return // it was ended by other news
+// stirred looks at the adopted child whose pidfd was reported, or the job whose pipe.
+// It may be neither's any more, for it was ended by other news.
+func (r *Reaper) stirred(fd int) {
+	if c := r.watched[fd]; c != nil {
+		delete(r.watched, fd)
+		r.seek(c)
 	}
-	delete(r.watched, pidfd)
-	r.seek(c)
+	if j := r.pipes[fd]; j != nil {
+		r.readJob(j)
+	}
 }

@@ -1,0 +1,63 @@
+package process
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Jobs are killed at growing intervals until none is found: 0.6 s in all.
+const (
+	leftoverPause = time.Millisecond
+	leftoverLooks = 10
+)
+
+// EndLeftJobs kills the jobs that an earlier daemon of a tree has left among those
+// that FindUnits found, and whatever they start meanwhile. Jobs are not adopted:
+// nobody has read their output, and whoever wanted one asks for it again. The error
+// names one that is still there.
+func EndLeftJobs(treeID string, found []Found) error {
+	pause := leftoverPause
+	for look := 0; ; look++ {
+		var left *Found
+		for i := range found {
+			if found[i].Job {
+				left = &found[i]
+				left.Identity.kill()
+			}
+		}
+		switch {
+		case left == nil:
+			return nil
+		case look == leftoverLooks:
+			return fmt.Errorf("cannot end process %d, which an earlier daemon has started for %s: it was killed and is still there",
+				left.Identity.PID, left.Ref.ID)
+		case look > 0:
+			time.Sleep(pause)
+			pause = min(2*pause, lookMax/2)
+		}
+		var err error
+		if found, err = FindUnits(treeID); err != nil {
+			return err
+		}
+	}
+}
+
+// kill kills a process, and nobody else who has got its number.
+func (id Identity) kill() {
+	pidfd, err := unix.PidfdOpen(id.PID, 0)
+	if err != nil {
+		pidfd = -1
+	} else {
+		defer unix.Close(pidfd)
+	}
+	now, err := identify(id.PID, pidfd)
+	switch {
+	case id.PID <= 1 || err != nil || !now.Same(id):
+	case pidfd >= 0:
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0) // who is still there is found again
+	default:
+		_ = unix.Kill(id.PID, unix.SIGKILL)
+	}
+}
