@@ -51,8 +51,26 @@
 //
 // Sizes are strings with a unit: B, KB, MB, GB, TB or KiB, MiB, GiB, TiB.
 //
+// # Who a process runs as, and what it may do
+//
+// All of this stands in the table of the process. What is not said is as coppice has
+// it itself.
+//
+//	user          = "www"             # a name of /etc/passwd or a number in quotes; ${NAME} is replaced
+//	group         = "www"             # its primary group; default: the user's
+//	groups        = ["logs"]          # its other groups, exactly; default: the user's, and the primary one
+//	clear_env     = false             # it begins with PATH and what the file says, nothing inherited
+//	no_new_privs  = true              # setuid programs give it nothing; default: true where root
+//	                                  # starts it as another user
+//
+// With user, HOME USER LOGNAME and SHELL are set as a login sets them; env_file and
+// env come after that. Accounts are looked up in the files, when the file is read and
+// again for each start.
+//
+// # Paths and variables
+//
 // Relative paths are relative to the tree file's folder. ${NAME} and
-// ${NAME:-default} are replaced in dir, in env and in a list command, from
+// ${NAME:-default} are replaced in dir, user, env and in a list command, from
 // env_file and else from the environment of the caller; $${ is a literal ${. A
 // string command is left to the shell.
 //

@@ -130,26 +130,27 @@ func (l *loading) readEnvFile(path, shown string) envFileRead {
 	return envFileRead{environment: &e}
 }
 
-// overlay reads env and gives the complete environment of a process.
-func (t table) overlay(e *environment) []string {
+// overlay reads env and gives the complete environment of a process that begins with
+// base.
+func (t table) overlay(e *environment, base []string) []string {
 	value, found := t.values["env"]
 	if !found {
-		return e.base
+		return base
 	}
 	values, ok := value.(map[string]any)
 	if !ok {
 		t.fault("env", nil, `env is %s: expected a table of strings, like { PORT = "8080" }`, describe(value))
-		return e.base
+		return base
 	}
 	env := t.below("env", "env", values)
 	over := make(map[string]string, len(values))
 	for _, name := range env.keys() {
 		env.variable(over, name, e)
 	}
-	if t.spend(16*(len(e.base)+len(over)), t.span("env")); t.spent > environmentBytesMax {
-		return e.base
+	if t.spend(16*(len(base)+len(over)), t.span("env")); t.spent > environmentBytesMax {
+		return base
 	}
-	return overlaid(e.base, over)
+	return overlaid(base, over)
 }
 
 // variable reads one entry of env.

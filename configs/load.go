@@ -130,6 +130,9 @@ type loading struct {
 	envFiles  map[string]envFileRead // by absolute path
 	spent     int                    // bytes that variables came to
 
+	accounts    *Accounts // of the host, once they are needed
+	accountsErr error
+
 	defaultLog Log // how output is kept where a process says nothing
 }
 

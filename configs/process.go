@@ -25,6 +25,8 @@ type Process struct {
 	Ready Ready
 	// Log says how its output is kept.
 	Log Log
+	// Setup says who it runs as, and what it may do.
+	Setup Setup
 }
 
 // Ready says when the start of a process is complete.
@@ -72,6 +74,7 @@ type Glob struct {
 var processKeys = []string{
 	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
 	"success", "on_exit", "ready", "start_timeout", "backoff", "watch", "log",
+	"user", "group", "groups", "clear_env", "no_new_privs",
 }
 
 // process reads the table of one process.
@@ -109,7 +112,9 @@ func (l *loading) process(t table, name string) *member {
 func (t table) start(env *environment, ready Ready) *Process {
 	p := &Process{Dir: t.dir(env), Ready: ready, Log: t.log()}
 	p.Program, p.Argv = t.command(env)
-	p.Env = t.overlay(env)
+	var account *Account
+	p.Setup, account = t.setup(env)
+	p.Env = t.overlay(env, t.begin(env, account))
 	return p
 }
 

@@ -34,14 +34,19 @@ func (r *runtime) execute(a tree.Action) {
 // start gives a process its outputs and hands it to the reaper.
 func (r *runtime) start(a tree.Start) {
 	p := a.Spec.Start.(*configs.Process)
-	out, err := r.store.Begin(a.ID, p.Log)
+	who, fault := identify(&p.Setup)
+	if fault != nil {
+		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: r.placed(a.ID, fault.key, fault.cause)})
+		return
+	}
+	out, err := r.outputs(a.ID, p.Log, who)
 	if err != nil {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
 		return
 	}
 	env := append(unmarked(p.Env), process.Unit(r.treeID, a.ID, a.Generation))
 	if p.Ready.Kind == configs.ReadyNotify {
-		address, fd, err := r.notify.Open(a.Ref, os.Geteuid())
+		address, fd, err := r.notify.Open(a.Ref, who.uid)
 		if err != nil {
 			out.Close()
 			r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
@@ -57,7 +62,10 @@ func (r *runtime) start(a tree.Start) {
 	}
 	r.record.expect(a.Ref, outputs)
 	argv := append([]string{p.Program}, p.Argv[1:]...)
-	r.reaper.Start(a.Ref, process.Command{Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr})
+	r.reaper.Start(a.Ref, process.Command{
+		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr,
+		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs,
+	})
 }
 
 // awaitReady begins to look for the readiness of a process that was executed.

@@ -194,7 +194,7 @@ func processDiff(old, new *configs.Process) []string {
 	if old.Log != new.Log {
 		what = append(what, "log")
 	}
-	return what
+	return append(what, old.Setup.Diff(new.Setup)...)
 }
 
 func settingsDiff(old, new configs.Settings) []string {

@@ -302,10 +302,12 @@ func (r *runtime) logOf(name string) configs.Log {
 func (r *runtime) adoptSockets() {
 	processes(r.tree.Status(), func(s tree.Status) {
 		ref := tree.Ref{ID: s.Spec.ID, Generation: s.Generation}
-		if s.PID == 0 || s.Spec.Start.(*configs.Process).Ready.Kind != configs.ReadyNotify {
+		p := s.Spec.Start.(*configs.Process)
+		if s.PID == 0 || p.Ready.Kind != configs.ReadyNotify {
 			return
 		}
-		fd, err := r.notify.Adopt(ref, r.keeping.take(refName(keptNotify, ref)), os.Geteuid(), s.PID)
+		who, _ := identify(&p.Setup) // of an account that is gone meanwhile, only root is heard
+		fd, err := r.notify.Adopt(ref, r.keeping.take(refName(keptNotify, ref)), who.uid, s.PID)
 		if err != nil {
 			r.log.Warn("cannot hear whether "+ref.ID+" is ready", zap.Error(err))
 			return

@@ -15,6 +15,8 @@ type processForm struct {
 	Env     int        `json:"env,omitempty"` // + 1; 0 is nil
 	Ready   *readyForm `json:"ready,omitempty"`
 	Log     int        `json:"log"`
+
+	Setup configs.Setup `json:"setup,omitzero"`
 }
 
 type readyForm struct {
@@ -62,6 +64,7 @@ func (p *poolWriter) formProcess(process *configs.Process) (processForm, error) 
 		Dir:     p.text(process.Dir),
 		Env:     p.env(process.Env),
 		Log:     log,
+		Setup:   process.Setup,
 	}
 	if process.Ready != (configs.Ready{}) {
 		form.Ready = &readyForm{process.Ready.Kind, formText(process.Ready.Address)}
@@ -139,7 +142,7 @@ func (p *poolReader) process(f processForm) (*configs.Process, error) {
 	dir, err2 := at(p.texts, f.Dir)
 	argv, err3 := tried(f.Argv, func(place int) (string, error) { return at(p.texts, place) })
 	log, err4 := at(p.pool.Logs, f.Log)
-	process := &configs.Process{Program: program, Argv: argv, Dir: dir, Log: log}
+	process := &configs.Process{Program: program, Argv: argv, Dir: dir, Log: log, Setup: f.Setup}
 	var err5, err6 error
 	if f.Env != 0 {
 		process.Env, err5 = at(p.envs, f.Env-1)

@@ -18,11 +18,24 @@ type Command struct {
 	Dir string
 	// User is who the child runs as; nil is the daemon's own user.
 	User *syscall.Credential
+	// UserName is what failures call User, "user www"; empty is its number.
+	UserName string
+	// NoNewPrivs keeps the child from what setuid bits and file capabilities would
+	// give it, see PR_SET_NO_NEW_PRIVS in prctl(2).
+	NoNewPrivs bool
 	// Stdout and Stderr are what the child writes to; nil is /dev/null. They may
 	// be the same file. They belong to the reaper from Start on, which closes
 	// them once they are not needed any more, whether the start succeeds or
 	// fails. They are turned to blocking mode, as programs expect.
 	Stdout, Stderr *os.File
+}
+
+// userName is what failures call the user of a child.
+func (c *Command) userName() string {
+	if c.UserName != "" {
+		return c.UserName
+	}
+	return userOf(c.User).String()
 }
 
 // close closes what the child was to write to. Closing the same file twice does

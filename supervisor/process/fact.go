@@ -24,7 +24,7 @@ type StartFailed struct {
 	Cause string
 	// Errno is the system's reason; 0 where the system was not asked.
 	Errno syscall.Errno
-	// Key is the key of the tree file that it is about, "command" or "dir"; "" where
+	// Key is the key of the tree file that it is about, such as "command"; "" where
 	// none is.
 	Key string
 }

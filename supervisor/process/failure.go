@@ -46,6 +46,10 @@ func explain(c *Command, file string, err error) failure {
 	if cause := directoryFault(c); cause != "" && aboutPaths(errno) {
 		return failure{fmt.Sprintf("cannot enter the directory %q: %s", c.Dir, cause), errno, "dir"}
 	}
+	if errno == syscall.EPERM && c.User != nil {
+		return failure{fmt.Sprintf("cannot switch to %s: operation not permitted (that takes root, or CAP_SETUID and CAP_SETGID)",
+			c.userName()), errno, "user"}
+	}
 	name := fmt.Sprintf("%q", c.Argv[0])
 	if file != c.Argv[0] {
 		name += " (" + file + ")"
@@ -96,11 +100,6 @@ func programFault(c *Command, file string, errno syscall.Errno, err error) strin
 		return forbidden(c, path)
 	case syscall.ENOEXEC:
 		return unknownFormat(path)
-	case syscall.EPERM:
-		if c.User != nil {
-			return fmt.Sprintf("the daemon is not allowed to run it as %s (that takes root, or CAP_SETUID and CAP_SETGID)",
-				userOf(c.User))
-		}
 	case syscall.EINVAL:
 		if hasNUL(c) {
 			return "an argument, a variable or a path has a NUL byte"

@@ -113,7 +113,7 @@ func (r *Reaper) spawn(c *Command) (int, *failure) {
 	}
 	var first *failure
 	for _, file := range files {
-		pid, errno := fork(file, c.Argv, attr)
+		pid, errno := fork(file, c, attr)
 		if errno == nil {
 			return pid, nil
 		}
@@ -153,11 +153,31 @@ func (r *Reaper) attributes(c *Command) (*syscall.ProcAttr, *failure) {
 	}, nil
 }
 
-// fork is fork and exec. The child gets the signal mask of the thread that forks
-// it, which is the one that the daemon was started with: so it is emptied before.
-func fork(file string, argv []string, attr *syscall.ProcAttr) (int, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+// fork is fork and exec.
+func fork(file string, c *Command, attr *syscall.ProcAttr) (pid int, err error) {
+	if !c.NoNewPrivs {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		return forkHere(file, c.Argv, attr)
+	}
+	// A child has the no_new_privs of the thread that forks it, and a thread that
+	// has it once has it for ever: this one ends with its goroutine.
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err == nil {
+			pid, err = forkHere(file, c.Argv, attr)
+		}
+	}()
+	<-done
+	return pid, err
+}
+
+// forkHere is fork and exec on this thread. The child gets the signal mask of the
+// thread that forks it, which is the one that the daemon was started with: so it is
+// emptied before.
+func forkHere(file string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	var none, old unix.Sigset_t
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, &old); err != nil {
 		return 0, err
