@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv(witnessVariable); what != "" {
 		beWitness(what)
 	}
+	if os.Getenv(guestVariable) != "" {
+		binary = "/bin/coppice"
+		os.Exit(m.Run())
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "coppice-test")
 		if err != nil {

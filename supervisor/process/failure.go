@@ -62,6 +62,20 @@ func notFound(program, path string) failure {
 	return failure{fmt.Sprintf("cannot execute %q: no such program; looked in %s", program, path), syscall.ENOENT, "command"}
 }
 
+// nullFault is why a child cannot have /dev/null for its standard input: most often, a
+// first process has not made the devices.
+func nullFault(c *Command, err error) failure {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	if causes[errno] != "" {
+		return explain(c, c.Argv[0], err)
+	}
+	return failure{
+		fmt.Sprintf("cannot open %s for its standard input: %s (mount devtmpfs on /dev, or make the device: mknod -m 666 %s c 1 3)",
+			os.DevNull, reason(err), os.DevNull), errno, "",
+	}
+}
+
 // aboutPaths says whether a reason can be the fault of a directory.
 func aboutPaths(errno syscall.Errno) bool {
 	switch errno {

@@ -252,6 +252,28 @@ func TestLookup(t *testing.T) {
 	w.wantExit(ref, tree.Exit{})
 }
 
+// A machine may be started without devices.
+func TestNoDevices(t *testing.T) {
+	if !inside(t, "first process", privatePIDs) {
+		return
+	}
+	if err := unix.Mount("none", "/dev", "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.Start(w.ref(), process.Command{Argv: []string{"/bin/true"}})
+	want := "cannot open /dev/null for its standard input: no such file or directory " +
+		"(mount devtmpfs on /dev, or make the device: mknod -m 666 /dev/null c 1 3)"
+	if got := nextIs[process.StartFailed](w).Cause; got != want {
+		t.Error(got)
+	}
+	if err := unix.Unmount("/dev", 0); err != nil {
+		t.Fatal(err)
+	}
+	ref, _ := w.start(process.Command{Argv: []string{"/bin/true"}})
+	w.wantExit(ref, tree.Exit{})
+}
+
 func TestNoexec(t *testing.T) {
 	if !inside(t, "first process", &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}) {
 		return

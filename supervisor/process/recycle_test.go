@@ -174,11 +174,11 @@ func readPID(t *testing.T, file string) int {
 
 // A stranger gets the number of a draining group, and leads a group of it.
 func TestNumberOfADrainingGroup(t *testing.T) {
-	if !inside(t, "first process", privatePIDs) {
-		return
-	}
 	if !signalsGroups() {
 		t.Skip("this kernel cannot signal a group through a pidfd")
+	}
+	if !inside(t, "first process", privatePIDs) {
+		return
 	}
 	w := newWorld(t)
 	var d *decoy

@@ -133,7 +133,7 @@ func (r *Reaper) attributes(c *Command) (*syscall.ProcAttr, *failure) {
 	if r.stdin == nil {
 		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 		if err != nil {
-			f := explain(c, c.Argv[0], err)
+			f := nullFault(c, err)
 			return nil, &f
 		}
 		r.stdin = null
