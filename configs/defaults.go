@@ -11,6 +11,9 @@ const (
 	defaultExitTimeout     = tree.Infinity // start_timeout of ready = "exit"
 	defaultBackoffMax      = 60 * tree.Second
 	defaultBackoffFactor   = 2
+	defaultInterval        = 10 * tree.Second // of health
+	defaultProbeTimeout    = tree.Second
+	defaultFailures        = 3
 	defaultStopSignal      = "SIGTERM"
 	defaultEnvFile         = ".env" // of a Procfile
 	systemFile             = "/etc/coppice/tree.toml"
@@ -35,6 +38,9 @@ var (
 func defaultSuccess() tree.Success {
 	return tree.Success{Codes: [][2]int{{0, 0}}, Signals: []string{"SIGTERM", "SIGINT", "SIGHUP"}}
 }
+
+// defaultStatuses are the HTTP statuses of a good answer. Each probe has its own.
+func defaultStatuses() [][2]int { return [][2]int{{200, 299}} }
 
 // The words of the file.
 var (

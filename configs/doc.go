@@ -28,14 +28,30 @@
 //	significant   = false             # counts for its supervisor's auto_shutdown
 //	success       = [0, "3-5", "SIGTERM"] # the ends that are normal
 //	on_exit       = { 42 = "one_for_all" } # ends that choose the strategy of their restart
-//	ready         = "exec"            # exit | notify | { tcp = "HOST:PORT" }
+//	ready         = "exec"            # exit | notify | { tcp = "HOST:PORT" } | …
 //	start_timeout = "60s"             # or "infinity", the default for ready = "exit"
 //	backoff       = { initial = "1s", max = "60s", factor = 2 }
+//	health        = { http = "URL", interval = "10s" } # how it is, while it runs
 //	watch         = ["**/*.go"]       # a change of these files restarts it
 //	log           = { max_size = "16MiB", max_files = 8 } # how its output is kept
 //
 // A supervisor that is a child may say restart, shutdown (default "infinity")
 // and significant too. Durations are strings with a unit: "250ms", "5s", "1m30s".
+//
+// What ready and health can ask, one of:
+//
+//	tcp  = "127.0.0.1:5432"           # somebody accepts a connection
+//	unix = "run/api.sock"             # the same; "@NAME" is an abstract socket
+//	http = "http://127.0.0.1:80/"     # the answer has a good status:
+//	status = "200-299"                # a number, a range, or a list of them
+//
+// and of both the time that an answer may take, of health the rest:
+//
+//	timeout      = "1s"               # none in that time is a bad one
+//	interval     = "10s"              # from one question to the next
+//	failures     = 3                  # in a row make it unhealthy: it is stopped, abnormally
+//	successes    = 1                  # in a row make it healthy
+//	start_period = "0s"               # failures do not count before, unless it was healthy
 //
 // The keys of log, with their defaults; a table [log] at the top of the file sets
 // them for every process, and has one more, max_total:

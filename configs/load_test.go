@@ -95,7 +95,7 @@ func TestWholeTree(t *testing.T) {
 	}
 	db := process("db", configs.Process{
 		Program: "postgres", Argv: []string{"postgres", "-D", "data"},
-		Ready: configs.Ready{Kind: configs.ReadyTCP, Address: "127.0.0.1:5432"},
+		Ready: configs.Ready{Kind: "tcp", Probe: configs.Probe{Kind: configs.ProbeTCP, Target: "127.0.0.1:5432", Timeout: tree.Second}},
 	})
 	db.Shutdown.Timeout, db.Ready = 30*tree.Second, tree.AtNotice
 	migrate := process("migrate", configs.Process{

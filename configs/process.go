@@ -29,27 +29,6 @@ type Process struct {
 	Setup Setup
 }
 
-// Ready says when the start of a process is complete.
-type Ready struct {
-	Kind ReadyKind
-	// Address is "host:port" of ReadyTCP, else "".
-	Address string
-}
-
-// ReadyKind is a way to know that a start is complete, as the file names it.
-type ReadyKind string
-
-const (
-	// ReadyExec is complete when the program was executed; the default.
-	ReadyExec ReadyKind = "exec"
-	// ReadyExit is complete when it has ended as its success says.
-	ReadyExit ReadyKind = "exit"
-	// ReadyNotify is complete when it says READY=1 (sd_notify).
-	ReadyNotify ReadyKind = "notify"
-	// ReadyTCP is complete when a connection to Address is accepted.
-	ReadyTCP ReadyKind = "tcp"
-)
-
 // Settings are what else the runtime knows of a process. A change of them
 // restarts nothing.
 type Settings struct {
@@ -58,6 +37,8 @@ type Settings struct {
 	// StopMain sends StopSignal to the main process alone (stop_to = "main"),
 	// not to its whole group.
 	StopMain bool
+	// Check asks a running process how it is.
+	Check Check
 	// Watch restarts the process when a file changes that one of them matches.
 	Watch []Glob
 }
@@ -73,7 +54,7 @@ type Glob struct {
 // processKeys are the keys of a process, in the order in which people write them.
 var processKeys = []string{
 	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
-	"success", "on_exit", "ready", "start_timeout", "backoff", "watch", "log",
+	"success", "on_exit", "ready", "start_timeout", "backoff", "health", "watch", "log",
 	"user", "group", "groups", "clear_env", "no_new_privs",
 }
 
@@ -90,7 +71,8 @@ func (l *loading) process(t table, name string) *member {
 	spec.OnExit = t.onExit(spec.Restart)
 	spec.Backoff = t.backoff()
 
-	ready := t.ready()
+	env := t.environment()
+	ready := t.ready(env)
 	spec.Ready = readiness(ready.Kind)
 	spec.StartTimeout = t.startTimeout(ready.Kind)
 	if ready.Kind == ReadyExit && spec.Restart == tree.Permanent {
@@ -98,9 +80,11 @@ func (l *loading) process(t table, name string) *member {
 			`ready = "exit" with restart = "permanent": what is ready when it has ended cannot be restarted for ending`)
 	}
 
-	env := t.environment()
+	var check Check
+	check, spec.Health = t.health(env, ready.Kind)
 	spec.Start = t.start(env, ready)
 	m.settings = Settings{
+		Check:      check,
 		StopSignal: t.stopSignal(),
 		StopMain:   oneOf(t, "stop_to", stopTargets, false),
 		Watch:      t.watch(),
@@ -168,15 +152,4 @@ func (t table) listCommand(list []any, env *environment) (program string, argv [
 		argv = append(argv, text)
 	}
 	return program, argv
-}
-
-// readiness is how the core knows a start as complete.
-func readiness(kind ReadyKind) tree.Readiness {
-	switch kind {
-	case ReadyExit:
-		return tree.AtExit
-	case ReadyNotify, ReadyTCP:
-		return tree.AtNotice
-	}
-	return tree.AtExec
 }

@@ -1,14 +1,46 @@
 package configs
 
 import (
-	"net"
-	"strconv"
+	"slices"
+
+	"coppice/tree"
 )
 
-const readyForm = `"exec", "exit", "notify" or { tcp = "HOST:PORT" }`
+// Ready says when the start of a process is complete.
+type Ready struct {
+	Kind ReadyKind
+	// Probe is what is asked until it is answered well; its kind is Kind. Of the
+	// kinds below it is unset.
+	Probe Probe
+	// FD is the descriptor of ReadyFD, else 0.
+	FD int
+}
+
+// ReadyKind is a way to know that a start is complete, as the file names it: one
+// of these or the kind of a probe.
+type ReadyKind string
+
+const (
+	// ReadyExec is complete when the program was executed; the default.
+	ReadyExec ReadyKind = "exec"
+	// ReadyExit is complete when it has ended as its success says.
+	ReadyExit ReadyKind = "exit"
+	// ReadyNotify is complete when it says READY=1 (sd_notify).
+	ReadyNotify ReadyKind = "notify"
+	// ReadyFD is complete when it writes a newline to a descriptor (s6).
+	ReadyFD ReadyKind = "fd"
+)
+
+const readyForm = `"exec", "exit", "notify" or a table like { tcp = "HOST:PORT" }`
+
+// fdMax bounds the table of descriptors that a process begins with.
+const fdMax = 255
+
+// readyKinds are the keys of a table that says when a process is ready.
+var readyKinds = checkKinds
 
 // ready reads when the start of a process is complete.
-func (t table) ready() Ready {
+func (t table) ready(env *environment) Ready {
 	switch value := t.values["ready"].(type) {
 	case nil:
 		return defaultReady
@@ -17,35 +49,44 @@ func (t table) ready() Ready {
 		case ReadyExec, ReadyExit, ReadyNotify:
 			return Ready{Kind: kind}
 		}
-		t.fault("ready", nearest(value, []string{"exec", "exit", "notify"}, ""), "ready is %s: expected %s", show(value), readyForm)
+		h := nearest(value, []string{"exec", "exit", "notify"}, "")
+		if slices.Contains(readyKinds, value) {
+			h = say("it takes a table: ready = " + probeForms[ProbeKind(value)])
+		}
+		t.fault("ready", h, "ready is %s: expected %s", show(value), readyForm)
 	case map[string]any:
-		return t.below("ready", "ready", value).probe()
+		return t.below("ready", "ready", value).readyTable(env)
 	default:
 		t.fault("ready", nil, "ready is %s: expected %s", describe(value), readyForm)
 	}
 	return defaultReady
 }
 
-// probe reads the table of a probe.
-func (t table) probe() Ready {
-	t.unknown([]string{"tcp"}, nil)
-	const expected = `"HOST:PORT", like "127.0.0.1:5432"`
-	text, ok := t.text("tcp", expected)
+func (t table) readyTable(env *environment) Ready {
+	t.unknown(append(slices.Clone(readyKinds), "status", "timeout"), nil)
+	kind, ok := t.oneKind(readyKinds, "ready", readyForm)
 	if !ok {
-		if len(t.values) == 0 {
-			t.faultAt(t.at.value, nil, "ready is an empty table: expected %s", readyForm)
-		}
 		return defaultReady
 	}
-	host, port, err := net.SplitHostPort(text)
-	number, portErr := strconv.ParseUint(port, 10, 16)
-	switch {
-	case err != nil || host == "":
-		t.fault("tcp", nil, "tcp is %s: expected %s", show(text), expected)
-	case portErr != nil || number == 0:
-		t.fault("tcp", nil, "tcp has the port %s: expected a number from 1 to 65535", show(port))
-	default:
-		return Ready{Kind: ReadyTCP, Address: text}
+	if kind == ProbeKind(ReadyFD) {
+		t.alone("timeout", "status")
+		fd := t.number("fd", 3, fdMax)
+		return Ready{Kind: ReadyFD, FD: fd}
 	}
-	return defaultReady
+	probe, ok := t.probe(kind, env)
+	if !ok {
+		return defaultReady
+	}
+	return Ready{Kind: ReadyKind(kind), Probe: probe}
+}
+
+// readiness is how the core knows a start as complete.
+func readiness(kind ReadyKind) tree.Readiness {
+	switch kind {
+	case ReadyExit:
+		return tree.AtExit
+	case ReadyExec:
+		return tree.AtExec
+	}
+	return tree.AtNotice
 }

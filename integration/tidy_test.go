@@ -66,7 +66,7 @@ var goStatements = map[string]int{
 	"supervisor/process": 2, // who waits for the ends of adopted processes; who forks with no_new_privs, for that moment
 	"supervisor/keeper":  3, // the loop, who waits for descriptors, who sends what a full socket did not take
 	"supervisor/logs":    3, // mover, compressor, echo
-	"supervisor/probe":   3, // one that plans, a few that try ports, one that hears notifications
+	"supervisor/probe":   3, // one that plans, a few that ask, one that hears notifications
 	"supervisor/watch":   1, // watcher
 	"ipc":                1, // a bind in a folder of its own thread, where there is no /proc
 	"cmd/coppice":        2, // what a command says while it waits, and the events of wait

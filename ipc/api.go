@@ -113,8 +113,16 @@ type Node struct {
 	Restart     string `json:"restart,omitempty"`
 	Significant bool   `json:"significant,omitempty"`
 	// Ready says when the start of a process is complete, in the tree file's
-	// words: exec, exit, notify, tcp. Absent: its daemon does not tell.
+	// words: exec, exit, notify, fd or the kind of a probe. Absent: its daemon does
+	// not tell.
 	Ready string `json:"ready,omitempty"`
+	// Check is the kind of probe by which its health is checked. Absent: it is not.
+	Check string `json:"check,omitempty"`
+	// Health is "healthy" or "unhealthy"; absent while that is not known.
+	Health string `json:"health,omitempty"`
+	// Trouble is what keeps it from being ready, or what its last check found
+	// wrong, in one line for a person.
+	Trouble string `json:"trouble,omitempty"`
 
 	Restarts int       `json:"restarts"`
 	Since    time.Time `json:"since"`
@@ -148,7 +156,8 @@ type Event struct {
 	Request string `json:"request,omitempty"`
 	// Child is the child over which a supervisor gave up or shut down.
 	Child string `json:"child,omitempty"`
-	// Cause says in words why a start failed.
+	// Cause says in words why a start failed or is not complete, and why a process
+	// is unhealthy.
 	Cause string `json:"cause,omitempty"`
 	// Strategy is what the end chose by its on_exit, of restarting.
 	Strategy string `json:"strategy,omitempty"`

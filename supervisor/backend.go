@@ -273,6 +273,8 @@ func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 		return n
 	}
 	n.Ready = string(s.Spec.Start.(*configs.Process).Ready.Kind)
+	n.Check = string(r.config.Settings[n.Name].Check.Probe.Kind)
+	n.Health, n.Trouble = string(s.Health), s.Trouble
 	if s.PID != 0 {
 		pids[n.Name] = s.PID
 	}

@@ -59,7 +59,8 @@
 //	echo        writes the output to the terminal, in the foreground
 //	link        hears the keeper (supervisor/keeper)
 //	signals     hears signals
-//	prober      asks ports whether they are open (supervisor/probe)
+//	prober      asks processes whether they are ready and how they are; up to 64 more
+//	            while questions wait for an answer (supervisor/probe)
 //	notifier    hears READY=1 (supervisor/probe)
 //	watcher     hears of changed files (supervisor/watch)
 //	server      accepts connections; net/http has one more for each (ipc)

@@ -70,16 +70,8 @@ func (r *runtime) start(a tree.Start) {
 
 // awaitReady begins to look for the readiness of a process that was executed.
 func (r *runtime) awaitReady(f process.Started) {
-	n, ok := r.tree.Node(f.Ref.ID)
-	if !ok || n.Generation != f.Ref.Generation {
-		return
-	}
-	switch ready := n.Spec.Start.(*configs.Process).Ready; ready.Kind {
-	case configs.ReadyNotify:
-		r.notify.SetPID(f.Ref, f.PID)
-	case configs.ReadyTCP:
-		r.tcp.Watch(f.Ref, ready.Address)
-	}
+	r.notify.SetPID(f.Ref, f.PID)
+	r.askReady(f.Ref, f.PID)
 }
 
 // adopted goes on with what an earlier daemon had begun for a process.
@@ -87,19 +79,17 @@ func (r *runtime) adopted(f process.Adopted) {
 	if f.Parent != r.keeping.link.Keeper() && f.Parent != os.Getpid() {
 		r.foreign[f.Ref] = true
 	}
-	n, ok := r.tree.Node(f.Ref.ID)
-	if !ok || n.Generation != f.Ref.Generation {
-		return
-	}
-	ready := n.Spec.Start.(*configs.Process).Ready
-	if n.State == tree.Starting && ready.Kind == configs.ReadyTCP {
-		r.tcp.Watch(f.Ref, ready.Address)
+	if n, _, ok := r.process(f.Ref); ok && n.State == tree.Starting {
+		r.askReady(f.Ref, f.PID)
+	} else if ok {
+		r.askHealth(n)
 	}
 }
 
-// unwatchReady ends what awaitReady and start have begun for an incarnation.
+// unwatchReady ends what awaitReady and start have begun for an incarnation, and
+// the questions about its health.
 func (r *runtime) unwatchReady(ref tree.Ref) {
-	r.tcp.Cancel(ref)
+	r.prober.Cancel(ref)
 	if r.notify.Cancel(ref) {
 		r.keeping.drop(refName(keptNotify, ref))
 	}

@@ -30,6 +30,8 @@ func (r *runtime) loop() {
 			r.heed(facts)
 		case ref := <-r.ready:
 			r.step(tree.Ready{Ref: ref})
+		case answer := <-r.answers:
+			r.answered(answer)
 		case name := <-r.changed:
 			r.fileChanged(name)
 		case ask := <-r.asked:
@@ -71,6 +73,7 @@ func (r *runtime) step(events ...tree.Event) {
 		now := r.now()
 		out := r.tree.Step(now, events...)
 		r.tell(out, now, events)
+		r.followHealth(out.Reports)
 		crash.Point("step.noted")
 		if r.record.due() {
 			if err := r.compact(); err != nil {

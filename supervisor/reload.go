@@ -92,11 +92,13 @@ func (r *runtime) applyNow(config *configs.Config, done func(tree.Reply)) {
 		done(tree.Reply{Refusal: tree.ShuttingDown})
 		return
 	}
+	old := r.config
 	r.wanted.apply(r.lastCall+1, config) // the number of the call
 	r.call(tree.Apply{Spec: config.Spec}, func(reply tree.Reply) {
 		r.wanted.applied(reply)
 		if reply.Refusal == "" {
 			r.reloaded(config, reply.Changes)
+			r.recheck(old, config)
 		}
 		done(reply)
 	})
@@ -147,7 +149,7 @@ func changes(made []tree.Change, from, to *configs.Config) []ipc.Change {
 		if i, ok := at[s.ID]; !ok {
 			told = append(told, ipc.Change{Kind: string(tree.Changed), Name: s.ID, Type: s.Type.String(), What: what})
 		} else if told[i].Kind == string(tree.Changed) || told[i].Kind == string(tree.Restarted) {
-			told[i].What = append(told[i].What, what...)
+			told[i].What = append(told[i].What, slices.DeleteFunc(what, func(w string) bool { return slices.Contains(told[i].What, w) })...)
 		}
 	}
 	return told
@@ -188,7 +190,7 @@ func processDiff(old, new *configs.Process) []string {
 	if !slices.Equal(old.Env, new.Env) {
 		what = append(what, "env")
 	}
-	if old.Ready != new.Ready {
+	if !reflect.DeepEqual(old.Ready, new.Ready) {
 		what = append(what, "ready")
 	}
 	if old.Log != new.Log {
@@ -204,6 +206,9 @@ func settingsDiff(old, new configs.Settings) []string {
 	}
 	if old.StopMain != new.StopMain {
 		what = append(what, "stop_to")
+	}
+	if !reflect.DeepEqual(old.Check, new.Check) {
+		what = append(what, "health")
 	}
 	if !reflect.DeepEqual(old.Watch, new.Watch) {
 		what = append(what, "watch")

@@ -115,7 +115,7 @@ func (r *runtime) bootDone(err error) {
 func (r *runtime) logReport(report *tree.Report) {
 	log := r.log.Info
 	switch report.Kind {
-	case tree.StartFailure, tree.GaveUp, tree.ExitSeen, tree.OutputDropped:
+	case tree.StartFailure, tree.GaveUp, tree.ExitSeen, tree.OutputDropped, tree.StillStarting, tree.BecameUnhealthy:
 		log = r.log.Warn
 	case tree.StartBegun, tree.StopBegun, tree.BecameReady, tree.RestartBegun, tree.ChildAdopted:
 		log = r.log.Debug
@@ -157,6 +157,10 @@ func sentence(r *tree.Report) string {
 			return fmt.Sprintf("%s is restarted, by %s as its end chose", who, r.Strategy)
 		}
 		return who + " is restarted"
+	case tree.StillStarting:
+		return fmt.Sprintf("%s is not ready: %s", who, r.Cause)
+	case tree.BecameUnhealthy:
+		return fmt.Sprintf("%s is unhealthy: %s", who, r.Cause)
 	case tree.BackoffBegun:
 		return fmt.Sprintf("%s will be started again in %s", who, configs.Brief(r.Delay))
 	case tree.GaveUp:
@@ -174,7 +178,7 @@ func sentence(r *tree.Report) string {
 // plain are the kinds that need no detail.
 var plain = map[tree.Kind]string{
 	tree.StartBegun: "is being started", tree.StartDone: "is started", tree.BecameReady: "is ready",
-	tree.StopDone: "is stopped",
+	tree.StopDone:   "is stopped",
 	tree.ChildAdded: "was added", tree.ChildRemoved: "was removed", tree.ChildChanged: "was changed",
-	tree.ChildAdopted: "runs on",
+	tree.ChildAdopted: "runs on", tree.BecameHealthy: "is healthy",
 }

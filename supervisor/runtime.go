@@ -69,7 +69,7 @@ type runtime struct {
 	reaper     *process.Reaper
 	store      *logs.Store
 	closeStore func()
-	tcp        *probe.TCP
+	prober     *probe.Prober
 	notify     *probe.Notify
 	watcher    *watch.Watcher
 	record     *record
@@ -77,6 +77,7 @@ type runtime struct {
 
 	facts   chan []process.Fact
 	ready   chan tree.Ref
+	answers chan probe.Answer
 	changed chan string
 	asked   chan func()
 	signals chan heardSignal
@@ -130,6 +131,7 @@ func newRuntime(opts Options) (*runtime, error) {
 		opts: opts, log: zap.NewNop(), startedAt: time.Now(), treeID: id, keeping: joined(), clock: c,
 		facts:   make(chan []process.Fact, 16), // the reaper goes on while the loop works
 		ready:   make(chan tree.Ref),
+		answers: make(chan probe.Answer),
 		changed: make(chan string),
 		asked:   make(chan func()),
 		signals: make(chan heardSignal, 8), // a signal must not be missed while the loop works
@@ -166,8 +168,8 @@ func (r *runtime) open() error {
 	}
 	r.closeStore = sync.OnceFunc(r.store.Close)
 	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) }, r.record)
+	r.prober = probe.NewProber(func(a probe.Answer) { offer(r, r.answers, a) })
 	ready := func(ref tree.Ref) { offer(r, r.ready, ref) }
-	r.tcp = probe.NewTCP(ready)
 	stranger := func(ref tree.Ref, pid int) {
 		r.log.Warn("a stranger sent a notification, it is ignored", zap.String("node", ref.ID), zap.Int("pid", pid))
 	}
@@ -222,8 +224,8 @@ func (r *runtime) close() {
 	if r.watcher != nil {
 		r.watcher.Close()
 	}
-	if r.tcp != nil {
-		r.tcp.Close()
+	if r.prober != nil {
+		r.prober.Close()
 	}
 	if r.notify != nil {
 		r.notify.Close()

@@ -337,6 +337,9 @@ func (n *node) takeSpec(spec ChildSpec) {
 	if n.isSupervisor() {
 		spec.Flags, spec.Children = n.spec.Flags, n.spec.Children
 	}
+	if n.spec.Health != spec.Health && !n.ailing {
+		n.fitness = fitness{} // what was counted was counted by other rules
+	}
 	n.spec = spec
 }
 

@@ -177,6 +177,7 @@ func childDiff(old, new *ChildSpec) []string {
 	note(!reflect.DeepEqual(old.Success, new.Success), "success")
 	note(!slices.Equal(old.OnExit, new.OnExit), "on_exit")
 	note(old.Backoff != new.Backoff, "backoff")
+	note(old.Health != new.Health, "health")
 	return what
 }
 

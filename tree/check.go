@@ -123,6 +123,9 @@ func (c *checker) process(s *ChildSpec) {
 	if s.Ready == AtExit && s.Restart == Permanent {
 		c.fault(s.ID, "ready", "a permanent child that is ready when it ends would be restarted for ever")
 	}
+	if h := s.Health; h.Failures < 0 || h.Successes < 0 || h.StartPeriod < 0 || h.Failures > 0 && h.Successes < 1 {
+		c.fault(s.ID, "health", "failures and successes must be at least 1, the start period not negative")
+	}
 	if b := s.Backoff; math.IsNaN(b.Factor) || math.IsInf(b.Factor, 0) || b.Initial < 0 || b.Initial > 0 && (b.Max < b.Initial || !(b.Factor >= 1)) {
 		c.fault(s.ID, "backoff", "initial must be above 0, max at least initial, factor a number of at least 1")
 	}

@@ -48,6 +48,10 @@
 //	StartFailed   answers Start: there is no process
 //	StartIgnored  answers Start: it need not run (OTP: ignore)
 //	Ready         completes a start whose Readiness is AtNotice
+//	NotReady      says what keeps it from that
+//	Checked       the result of one health check
+//	Unwell        it was to say that it is well, and did not
+//	Extended      it asks for more time to start or to stop
 //	Exited        nothing of the process is left; once for each Started
 //	Called        an operator's Request; one Reply answers it
 //	Tick          time has passed
@@ -107,6 +111,9 @@
 //     the restart that follows it, for this one failure and its retries.
 //   - A process has descendants. Exited means that nothing of its group is left;
 //     Stop and Kill mean the group.
+//   - A process can be unhealthy (Health): too many checks in a row have failed.
+//     Then it is stopped by its stop protocol, but nobody has asked its supervisor
+//     for that: it hears of an abnormal end, whatever the exit.
 //   - A restart can be delayed (Backoff). The child is then restarting as far as
 //     the rest of OTP is concerned; the delay stands between the passed limit
 //     check, with the stops of a sweep, and the start.
@@ -133,8 +140,9 @@
 // and todo.go are the two lists of a supervisor, node.go is the record of a
 // child. start.go, exit.go, restart.go with verdict.go, intensity.go and
 // backoff.go, shutdown.go and admin.go are OTP's rules, each named after the part of
-// supervisor.erl it answers to. change.go says how two specs differ and apply.go
-// carries it out. deadline.go is the queue of times, status.go the snapshot.
+// supervisor.erl it answers to; health.go is what OTP does not know of. change.go
+// says how two specs differ and apply.go carries it out. deadline.go is the queue of
+// times, status.go the snapshot.
 //
 // saved.go is what a tree is written down as, save.go writes and restore.go reads
 // it, sound.go is what every Step relies on. resume.go, redo.go, and salvage.go

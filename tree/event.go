@@ -48,6 +48,35 @@ type StartIgnored struct{ Ref }
 // before Exited of the same incarnation.
 type Ready struct{ Ref }
 
+// NotReady says what keeps a process with Readiness AtNotice from being ready, in
+// words for a person. It decides nothing.
+type NotReady struct {
+	Ref
+	Cause string
+}
+
+// Checked is the result of one health check. Cause says why it failed.
+type Checked struct {
+	Ref
+	Passed bool
+	Cause  string
+}
+
+// Unwell says that a process that was to say that it is well has not done so in
+// time, or has said that it is not: it is unhealthy, whatever its checks say.
+type Unwell struct {
+	Ref
+	Cause string
+}
+
+// Extended says that a process has asked for so much more time, from now on, for
+// the start or the stop that is in progress. It never shortens a time limit, and
+// makes none where there is none.
+type Extended struct {
+	Ref
+	Span Time
+}
+
 // Exited says that nothing of a process is left: its main process ended as Exit
 // says and its group is gone or was killed. It comes once for each Started.
 type Exited struct {
@@ -85,6 +114,10 @@ func (Started) event()      {}
 func (StartFailed) event()  {}
 func (StartIgnored) event() {}
 func (Ready) event()        {}
+func (NotReady) event()     {}
+func (Checked) event()      {}
+func (Unwell) event()       {}
+func (Extended) event()     {}
 func (Exited) event()       {}
 func (Called) event()       {}
 func (Tick) event()         {}

@@ -56,26 +56,33 @@ func (t *Tree) processExited(e Exited) {
 	switch {
 	case n.state == Stopping && n.overdue:
 		n.overdue = false
-		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: "not ready within its start timeout of " + n.spec.StartTimeout.String()})
+		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: n.lateness()})
+	case n.state == Stopping && n.ailing:
+		t.unhealthyEnded(n, exit)
 	case n.state == Stopping:
 		t.processStopped(n, &exit)
 	case n.state == Starting && n.spec.Ready == AtExit && n.spec.Success.accepts(exit):
 		t.startDone(n)
-		t.processEnded(n, exit)
+		t.processEnded(n, exit, n.signalled)
 	case n.state == Starting:
 		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: "it ended before it was ready: " + exit.String()})
 	default:
-		t.processEnded(n, exit)
+		t.processEnded(n, exit, n.signalled)
 	}
 	n.pid = 0
 }
 
 // processEnded: an end nobody asked for. Its supervisor hears of it in its turn.
-func (t *Tree) processEnded(n *node, exit Exit) {
-	n.lastEnd = &End{Reason: exit.reason(), Exit: &exit, At: t.now}
+// because is the report behind it, 0 if there is none.
+func (t *Tree) processEnded(n *node, exit Exit, because uint64) {
+	reason := exit.reason()
+	if n.ailing {
+		reason = EndUnhealthy
+	}
+	n.lastEnd = &End{Reason: reason, Exit: &exit, At: t.now}
 	n.ranFor(t.now - n.upAt)
-	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: &exit, Because: n.signalled})
-	n.end = ending{seq: seq, normal: n.spec.Success.accepts(exit), blame: blame{n.id(), &exit}}
+	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: &exit, Because: because})
+	n.end = ending{seq: seq, normal: !n.ailing && n.spec.Success.accepts(exit), blame: blame{n.id(), &exit}}
 	t.send(n.parent, message{kind: childExit, child: n, generation: n.generation})
 }
 

@@ -35,6 +35,7 @@ type node struct {
 	level     int       // restarts in a row that were delayed by backoff
 	chosen    *Strategy // that its last failure chose; nil: its supervisor's own
 	adopted   bool      // another runtime started it
+	fitness
 
 	// Of a supervisor.
 	children []*node // in start order (OTP: {Ids, Db})
@@ -163,6 +164,7 @@ func (t *Tree) becomeStarting(n *node, cause uint64) {
 	n.generation = t.gen
 	n.held, n.overdue, n.asked, n.killing = false, false, false, false
 	n.signalled, n.adopted = 0, false
+	n.fitness = fitness{}
 	n.end = ending{}
 }
 

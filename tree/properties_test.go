@@ -169,9 +169,25 @@ func (c *chaos) notice() tree.Event {
 		if rapid.IntRange(0, 7).Draw(c.T, "adopted") == 7 {
 			return tree.Adopted{Ref: p.Ref}
 		}
-		return tree.Ready{Ref: p.Ref}
+		return c.remark(p.Ref)
 	}
 	return nil
+}
+
+// remark is what a process, or who asks it, says of it while it runs.
+func (c *chaos) remark(ref tree.Ref) tree.Event {
+	said := []tree.Event{
+		tree.Ready{Ref: ref},
+		tree.Ready{Ref: ref},
+		tree.Ready{Ref: ref},
+		tree.Ready{Ref: ref},
+		tree.NotReady{Ref: ref, Cause: "the port is taken"},
+		tree.Checked{Ref: ref, Passed: true},
+		tree.Checked{Ref: ref, Cause: "no answer"},
+		tree.Unwell{Ref: ref, Cause: "it is silent"},
+		tree.Extended{Ref: ref, Span: tree.Second},
+	}
+	return rapid.SampledFrom(said).Draw(c.T, "said")
 }
 
 // pass lets time pass: to the deadline, or anywhere.
@@ -198,6 +214,9 @@ func (c *chaos) odd() tree.Event {
 		tree.StartFailed{Ref: ref},
 		tree.StartIgnored{Ref: ref},
 		tree.Ready{Ref: ref},
+		tree.Checked{Ref: ref},
+		tree.Unwell{Ref: ref},
+		tree.Extended{Ref: ref, Span: -1},
 		tree.Exited{Ref: ref},
 		tree.Adopted{Ref: ref},
 		tree.Dropped{ID: ref.ID, Bytes: 1},

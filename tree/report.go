@@ -6,24 +6,27 @@ type Kind string
 // The kinds of reports that the core makes. Each is told with the report that
 // caused it, so that a chain of them explains a state.
 const (
-	DaemonStarted  Kind = "daemon_started"
-	DaemonStopping Kind = "daemon_stopping"
-	ReqMade        Kind = "requested"    // an operator asked; Request has the verb
-	StartBegun     Kind = "starting"     // a start was asked for
-	StartDone      Kind = "started"      // the start is complete; PID is set for a process
-	StartFailure   Kind = "start_failed" // Cause, and Exit where a process had ended
-	BecameReady    Kind = "ready"        // readiness was reported; started follows
-	ExitSeen       Kind = "exited"       // an end nobody asked for
-	StopBegun      Kind = "stopping"     // a stop was asked for
-	StopDone       Kind = "stopped"      // it is gone; Exit is set for a process
-	RestartBegun   Kind = "restarting"   // the limit allows this restart
-	BackoffBegun   Kind = "backoff"      // the restart waits for Delay
-	GaveUp         Kind = "gave_up"      // Node exceeded Limit when Child was to be restarted
-	ChildAdded     Kind = "added"        // a change of the tree added it
-	ChildRemoved   Kind = "removed"      // … removed it
-	ChildChanged   Kind = "changed"      // … changed its spec
-	ChildAdopted   Kind = "adopted"      // another runtime watches it now; PID is set
-	OutputDropped  Kind = "log_dropped"  // Bytes of its output were thrown away
+	DaemonStarted   Kind = "daemon_started"
+	DaemonStopping  Kind = "daemon_stopping"
+	ReqMade         Kind = "requested"    // an operator asked; Request has the verb
+	StartBegun      Kind = "starting"     // a start was asked for
+	StartDone       Kind = "started"      // the start is complete; PID is set for a process
+	StartFailure    Kind = "start_failed" // Cause, and Exit where a process had ended
+	BecameReady     Kind = "ready"        // readiness was reported; started follows
+	StillStarting   Kind = "not_ready"    // Cause says what keeps a process from being ready
+	BecameHealthy   Kind = "healthy"      // enough checks have succeeded
+	BecameUnhealthy Kind = "unhealthy"    // too many have failed, Cause; stopping follows
+	ExitSeen        Kind = "exited"       // an end nobody asked for
+	StopBegun       Kind = "stopping"     // a stop was asked for
+	StopDone        Kind = "stopped"      // it is gone; Exit is set for a process
+	RestartBegun    Kind = "restarting"   // the limit allows this restart
+	BackoffBegun    Kind = "backoff"      // the restart waits for Delay
+	GaveUp          Kind = "gave_up"      // Node exceeded Limit when Child was to be restarted
+	ChildAdded      Kind = "added"        // a change of the tree added it
+	ChildRemoved    Kind = "removed"      // … removed it
+	ChildChanged    Kind = "changed"      // … changed its spec
+	ChildAdopted    Kind = "adopted"      // another runtime watches it now; PID is set
+	OutputDropped   Kind = "log_dropped"  // Bytes of its output were thrown away
 )
 
 // Report is one line of the event record: what happened, to what, and which
@@ -44,7 +47,8 @@ type Report struct {
 	// Child is the child whose restart exceeded the limit, for gave_up; the
 	// significant child whose end began an automatic shutdown, for stopping.
 	Child string
-	// Cause says in words why a start failed.
+	// Cause says in words why a start failed or is not complete, or what is
+	// unhealthy.
 	Cause string
 	// Strategy is what the child's OnExit chose, for restarting; empty: its
 	// supervisor's own.

@@ -58,7 +58,7 @@ func (r *restorer) specs() {
 	for i, s := range r.saved.Specs {
 		c := ChildSpec{
 			ID: s.ID, Type: s.Type, Restart: s.Restart, Shutdown: s.Shutdown, Significant: s.Significant, Ready: s.Ready,
-			StartTimeout: s.StartTimeout, Success: s.Success, OnExit: s.OnExit, Backoff: s.Backoff, Flags: s.Flags,
+			StartTimeout: s.StartTimeout, Success: s.Success, OnExit: s.OnExit, Backoff: s.Backoff, Health: s.Health, Flags: s.Flags,
 		}
 		if s.Start < -1 || s.Start >= len(r.saved.Starts) {
 			r.fail("spec %d has the start %d of %d", i, s.Start, len(r.saved.Starts))
@@ -153,6 +153,7 @@ func (r *restorer) node(i int) {
 	n.end = ending{seq: s.End.Seq, normal: s.End.Normal, gaveUp: s.End.GaveUp, blame: s.End.Blame.restored()}
 	n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level = s.PID, s.Overdue, s.Signalled, s.Ran, s.UpAt, s.Level
 	n.adopted, n.chosen, n.window = s.Adopted, clone(s.Chosen), slices.Clone(s.Window)
+	n.fitness = fitness{condition: s.Condition, passed: s.Passed, failed: s.Failed, trouble: s.Trouble, ailing: s.Ailing}
 	if n.lastEnd = clone(s.LastEnd); n.lastEnd != nil {
 		n.lastEnd.Exit = clone(n.lastEnd.Exit)
 	}

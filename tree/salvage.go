@@ -106,13 +106,13 @@ func (v *salvager) adopt(n *node, l Living) {
 	seq := t.report(Report{Kind: ChildAdopted, Node: n.id(), PID: l.PID, Because: v.cause})
 	if !known || !n.alive || n.state != Up {
 		t.become(n, Up, seq)
-		n.since, n.upAt, n.end = t.now, t.now, ending{}
+		n.since, n.upAt, n.end, n.fitness = t.now, t.now, ending{}, fitness{}
 	}
 	if !known {
 		n.signalled, n.counted = 0, false
 	}
 	n.generation, n.ran, n.pid, n.alive, n.adopted = l.Generation, l.Generation, l.PID, true, true
-	n.held, n.overdue, n.asked, n.killing = false, false, false, false
+	n.held, n.overdue, n.ailing, n.asked, n.killing = false, false, false, false, false
 }
 
 // runs says whether a supervisor is to be up.
@@ -162,6 +162,8 @@ func (v *salvager) child(s, c *node) {
 	case c.isSupervisor() && v.runs(c):
 		v.supervisor(c)
 	case lives:
+	case t.shutdown == nil && c.ailing:
+		v.lost(c)
 	case t.shutdown != nil || c.state == Stopping || c.isSupervisor() && c.alive: // asked to stop
 		v.rest(s, c)
 	case c.state == BackingOff:
@@ -182,7 +184,8 @@ func (v *salvager) lost(c *node) {
 	}
 	v.tree.become(c, Up, c.cause)
 	c.alive = false
-	v.tree.processEnded(c, Exit{Lost: true})
+	v.tree.processEnded(c, Exit{Lost: true}, c.signalled)
+	c.ailing, c.killing = false, false
 	c.pid = 0
 }
 

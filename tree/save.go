@@ -81,6 +81,7 @@ func (s *saver) node(n *node) {
 	o.End = SavedEnding{Seq: n.end.seq, Normal: n.end.normal, GaveUp: n.end.gaveUp, Blame: n.end.blame.saved()}
 	o.PID, o.Overdue, o.Signalled, o.Ran, o.UpAt, o.Level = n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level
 	o.Adopted, o.Chosen, o.Window = n.adopted, clone(n.chosen), slices.Clone(n.window)
+	o.Condition, o.Passed, o.Failed, o.Trouble, o.Ailing = n.condition, n.passed, n.failed, n.trouble, n.ailing
 	if o.LastEnd = clone(n.lastEnd); o.LastEnd != nil {
 		o.LastEnd.Exit = clone(o.LastEnd.Exit)
 	}
@@ -171,6 +172,7 @@ type specKey struct {
 	success, children string
 	onExit            string
 	backoff           Backoff
+	health            Health
 	flags             Flags
 }
 
@@ -181,7 +183,7 @@ func (s *saver) spec(c *ChildSpec) int {
 	children, start := s.list(c.Children), s.start(c.Start)
 	key := specKey{
 		c.ID, c.Type, c.Restart, c.Shutdown, c.Significant, start, c.Ready, c.StartTimeout,
-		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), fmt.Sprintf("%#v", c.OnExit), c.Backoff, c.Flags,
+		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), fmt.Sprintf("%#v", c.OnExit), c.Backoff, c.Health, c.Flags,
 	}
 	at, ok := s.specs[key]
 	if !ok {
@@ -190,7 +192,7 @@ func (s *saver) spec(c *ChildSpec) int {
 		s.out.Specs = append(s.out.Specs, SavedSpec{
 			ID: c.ID, Type: c.Type, Restart: c.Restart, Shutdown: c.Shutdown, Significant: c.Significant,
 			Start: start, Ready: c.Ready, StartTimeout: c.StartTimeout, Success: c.Success,
-			OnExit: c.OnExit, Backoff: c.Backoff, Flags: c.Flags, Children: children,
+			OnExit: c.OnExit, Backoff: c.Backoff, Health: c.Health, Flags: c.Flags, Children: children,
 		})
 	}
 	return at

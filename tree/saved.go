@@ -45,6 +45,7 @@ type SavedSpec struct {
 	Success      Success     `json:",omitzero"`
 	OnExit       []Verdict   `json:",omitzero"`
 	Backoff      Backoff     `json:",omitzero"`
+	Health       Health      `json:",omitzero"`
 	Flags        Flags       `json:",omitzero"`
 	Children     []int       `json:",omitzero"`
 }
@@ -79,6 +80,11 @@ type SavedNode struct {
 	Level     int        `json:",omitzero"`
 	Adopted   bool       `json:",omitzero"`
 	Chosen    *Strategy  `json:",omitzero"`
+	Condition Condition  `json:",omitzero"`
+	Passed    int        `json:",omitzero"`
+	Failed    int        `json:",omitzero"`
+	Trouble   string     `json:",omitzero"`
+	Ailing    bool       `json:",omitzero"`
 
 	// Of a supervisor.
 	Inbox     []SavedMessage  `json:",omitzero"`

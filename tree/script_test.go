@@ -26,6 +26,7 @@ var rewrite = flag.Bool("rewrite", false, "write the present answers into the sc
 //	started NAME…        the program was executed (pids count from 100)
 //	failed NAME          it could not be
 //	ready NAME
+//	hindered NAME WORDS, checked NAME ok|WORDS, unwell NAME, extend NAME DURATION
 //	exited NAME CODE|SIGNAL|lost
 //	dropped NAME BYTES
 //	resume               the runtime dies: the tree is saved, restored and told so; what is to be done again is answered with "again"
@@ -150,6 +151,18 @@ func (p *player) event(words []string) tree.Event {
 		return tree.StartFailed{Ref: p.refs[name], Cause: "cannot execute it"}
 	case "ready":
 		return tree.Ready{Ref: p.refs[name]}
+	case "hindered":
+		return tree.NotReady{Ref: p.refs[name], Cause: strings.Join(words[2:], " ")}
+	case "checked":
+		said := strings.Join(words[2:], " ")
+		if said == "ok" {
+			return tree.Checked{Ref: p.refs[name], Passed: true}
+		}
+		return tree.Checked{Ref: p.refs[name], Cause: said}
+	case "unwell":
+		return tree.Unwell{Ref: p.refs[name], Cause: "it has said that it is not well"}
+	case "extend":
+		return tree.Extended{Ref: p.refs[name], Span: duration(p.t, words[2])}
 	case "exited":
 		return p.exited(p.refs[name], words[2])
 	case "adopted":
@@ -370,6 +383,12 @@ func (p *player) status(s tree.Status, indent string) {
 	if s.LastEnd != nil {
 		fmt.Fprintf(&p.out, " last=%s", s.LastEnd.Reason)
 	}
+	if s.Health != tree.Unchecked {
+		fmt.Fprintf(&p.out, " %s", s.Health)
+	}
+	if s.Trouble != "" {
+		fmt.Fprintf(&p.out, " trouble=%q", s.Trouble)
+	}
 	fmt.Fprintf(&p.out, " cause=%d\n", s.Cause)
 	for _, c := range s.Children {
 		p.status(c, indent+"  ")
@@ -456,6 +475,12 @@ func (p *player) set(c *tree.ChildSpec, word string) {
 		c.OnExit = append(c.OnExit, verdict(p.t, value))
 	case "timeout":
 		c.StartTimeout = duration(p.t, value)
+	case "health":
+		failures, successes, _ := strings.Cut(value, "/")
+		c.Health.Failures, _ = strconv.Atoi(failures)
+		c.Health.Successes, _ = strconv.Atoi(successes)
+	case "start_period":
+		c.Health.StartPeriod = duration(p.t, value)
 	case "backoff":
 		c.Backoff = tree.Backoff{Initial: duration(p.t, value), Max: 4 * duration(p.t, value), Factor: 2}
 	default:

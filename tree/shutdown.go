@@ -8,7 +8,7 @@ import "slices"
 func (t *Tree) beginStop(c *node, brutal bool, because uint64) bool {
 	switch {
 	case c.state == Stopping:
-		c.overdue, c.asked = false, true
+		c.overdue, c.ailing, c.asked = false, false, true
 		if brutal {
 			t.kill(c)
 		}

@@ -19,6 +19,7 @@ type situation struct {
 
 func notice(c *tree.ChildSpec)    { c.Ready, c.StartTimeout = tree.AtNotice, tree.Second }
 func atExit(c *tree.ChildSpec)    { c.Ready, c.Restart = tree.AtExit, tree.Transient }
+func checked(c *tree.ChildSpec)   { c.Health = tree.Health{Failures: 2, Successes: 1} }
 func transient(c *tree.ChildSpec) { c.Restart = tree.Transient }
 func temporary(c *tree.ChildSpec) { c.Restart = tree.Temporary }
 func delayed(c *tree.ChildSpec) {
@@ -51,6 +52,14 @@ var situations = []situation{
 	}},
 	{name: "running", state: tree.Up, calm: true},
 	{name: "running, temporary", state: tree.Up, with: temporary, calm: true},
+	{name: "running, with a failed check", state: tree.Up, with: checked, calm: true, way: func(w *treetest.World) {
+		w.Step(tree.Checked{Ref: w.Procs["c"].Ref, Passed: true})
+		w.Step(tree.Checked{Ref: w.Procs["c"].Ref, Cause: "no answer"})
+	}},
+	{name: "unhealthy", state: tree.Stopping, with: checked, calm: true, way: func(w *treetest.World) {
+		w.Step(tree.Checked{Ref: w.Procs["c"].Ref, Cause: "no answer"})
+		w.Step(tree.Checked{Ref: w.Procs["c"].Ref, Cause: "no answer"})
+	}},
 	{name: "asked to stop", state: tree.Stopping, calm: true, way: func(w *treetest.World) { call(w, tree.TerminateChild{ID: "c"}) }},
 	{name: "being killed", state: tree.Stopping, calm: true, way: func(w *treetest.World) {
 		call(w, tree.TerminateChild{ID: "c"})

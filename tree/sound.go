@@ -89,6 +89,7 @@ func (a *auditor) node(n *node) {
 	a.want(n.cause <= a.tree.seq, n, "has the cause %d of %d", n.cause, a.tree.seq)
 	a.want(!n.killing || !n.present() || n.state == Stopping, n, "is killed and %s", n.state)
 	a.want(!n.overdue || n.state == Stopping || n.state == Stopped || n.state == Finished || n.state == Failed, n, "is overdue and %s", n.state)
+	a.want(!n.ailing || n.state == Stopping && n.alive && !n.asked && !n.overdue && !n.isSupervisor(), n, "is ailing and %s", n.state)
 	a.deadline(n)
 	if s := n.parent; s != nil {
 		a.child(s, n)
@@ -133,7 +134,7 @@ func (a *auditor) child(s, c *node) {
 	case Starting:
 		a.want(s.head(c) != nil && s.head(c).verb == stepStart || s.ends(c), c, "starts by itself")
 	case Stopping:
-		a.want(s.head(c) != nil || s.ends(c) || c.isSupervisor() && !c.asked, c, "stops by itself")
+		a.want(s.head(c) != nil || s.ends(c) || c.isSupervisor() && !c.asked || c.ailing, c, "stops by itself")
 	case Restarting:
 		op := s.op
 		a.want(op != nil && op.kind == opRestart && op.child == c || s.will(tryAgain, c) || s.ends(c), c, "waits for a restart, and none comes")
@@ -286,7 +287,7 @@ func (a *auditor) head(s *node, st *step) {
 	case stepStop, stepPause, stepDiscard:
 		// Under Options.OTP a supervisor that was asked may be up until it comes to it.
 		ends := c.state == Stopping || c.isSupervisor() && c.alive && c.will(parentStop, nil)
-		a.want(ends && c.asked && !c.overdue, s, "waits for the end of %s, which is %s", c.id(), c.state)
+		a.want(ends && c.asked && !c.overdue && !c.ailing, s, "waits for the end of %s, which is %s", c.id(), c.state)
 	default:
 		a.want(false, s, "waits for nobody")
 	}

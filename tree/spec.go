@@ -153,6 +153,7 @@ type ChildSpec struct {
 	// OnExit are ends that choose a strategy of their own; no end has two.
 	OnExit  []Verdict
 	Backoff Backoff
+	Health  Health
 
 	// Flags and Children are a supervisor's; Children in start order. Under
 	// SimpleOneForOne Children holds exactly one entry, the template.

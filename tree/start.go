@@ -116,7 +116,7 @@ func (t *Tree) processIgnored(e StartIgnored) {
 func (t *Tree) startDone(n *node) {
 	seq := t.report(Report{Kind: StartDone, Node: n.id(), PID: n.pid, Because: n.cause})
 	t.become(n, Up, seq)
-	n.upAt = t.now
+	n.upAt, n.trouble = t.now, ""
 	if n.startAwaited() {
 		t.advance(n.parent)
 	}
@@ -150,6 +150,15 @@ func (t *Tree) startFailed(n *node, by blame, r Report) {
 	if n.startAwaited() {
 		t.stepFailed(n.parent, n, r.Cause)
 	}
+}
+
+// lateness says why an overdue start has failed.
+func (n *node) lateness() string {
+	text := "not ready within its start timeout of " + n.spec.StartTimeout.String()
+	if n.trouble != "" {
+		text += ": " + n.trouble
+	}
+	return text
 }
 
 // startOverdue stops a process that did not become ready in time. Its start has

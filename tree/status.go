@@ -39,6 +39,7 @@ const (
 	EndSignal      EndReason = "signal"       // a signal that is not ours killed it
 	EndStartFailed EndReason = "start_failed" // it did not start
 	EndStopped     EndReason = "stopped"      // it was stopped
+	EndUnhealthy   EndReason = "unhealthy"    // it was stopped because it was unhealthy
 	EndLost        EndReason = "lost"         // it ended by itself, and nobody saw how
 )
 
@@ -72,6 +73,10 @@ type Status struct {
 	// Held says that an operator stopped it: the next sweep over it, or a new
 	// incarnation of its supervisor, starts it again.
 	Held bool
+	// Health is what is known of a process's health; Unchecked while nothing is.
+	Health Condition
+	// Trouble is what keeps a process from being ready or well, in words.
+	Trouble string
 	// Cause is the Seq of the report behind State.
 	Cause    uint64
 	Children []Status
@@ -136,6 +141,9 @@ func (n *node) status(deep bool) Status {
 		Spec: &spec, State: n.shown(), PID: n.pid, Generation: n.generation,
 		Restarts: n.restarts, Since: n.since, Until: n.deadline,
 		Held: n.held, Cause: n.cause, Adopted: n.adopted,
+	}
+	if n.alive {
+		s.Health, s.Trouble = n.condition, n.trouble
 	}
 	if n.lastEnd != nil {
 		end := *n.lastEnd

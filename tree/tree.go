@@ -99,6 +99,14 @@ func (t *Tree) hear(e Event) {
 		t.processIgnored(e)
 	case Ready:
 		t.processReady(e)
+	case NotReady:
+		t.processHindered(e)
+	case Checked:
+		t.processChecked(e)
+	case Unwell:
+		t.processUnwell(e)
+	case Extended:
+		t.processExtended(e)
 	case Exited:
 		t.processExited(e)
 	case Resumed:

@@ -34,6 +34,9 @@ func (v Verdict) Overlaps(other Verdict) bool {
 
 // verdict is the strategy that an end of n chooses; nil: its supervisor's own.
 func (n *node) verdict(e *Exit) *Strategy {
+	if n.lastEnd != nil && n.lastEnd.Reason == EndUnhealthy {
+		return nil // it ended as it was asked to, which says nothing of what was wrong
+	}
 	for _, v := range n.spec.OnExit {
 		if e != nil && v.covers(*e) {
 			return &v.Strategy

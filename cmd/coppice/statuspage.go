@@ -212,6 +212,9 @@ func (p page) note(n ipc.Node) string {
 	if about := p.stateNote(n); about != "" {
 		parts = append(parts, about)
 	}
+	if n.State == string(tree.Up) && n.Health == string(tree.Healthy) {
+		parts = append([]string{n.Health}, parts...)
+	}
 	if n.Kind == "supervisor" {
 		parts = append(parts, strategyNote(n))
 	}
@@ -226,12 +229,15 @@ func (p page) stateNote(n ipc.Node) string {
 	}
 	switch tree.State(n.State) {
 	case tree.Up:
+		if n.Trouble != "" {
+			return join("a check failed: "+n.Trouble, end)
+		}
 		if n.LastExit != nil && tree.EndReason(n.LastExit.Reason) == tree.EndStopped {
 			return "" // somebody restarted it: nothing is special about that
 		}
 		return end
 	case tree.Starting:
-		return "since " + ago(p.now, n.Since) + p.until(n, ", gives up in ")
+		return join("since "+ago(p.now, n.Since)+p.until(n, ", gives up in "), n.Trouble)
 	case tree.Stopping:
 		return "since " + ago(p.now, n.Since) + p.until(n, ", killed in ")
 	case tree.BackingOff:

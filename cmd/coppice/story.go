@@ -93,9 +93,9 @@ func changesState(kind string) bool {
 // stateAfter is the state that a node was left in by its last event.
 func stateAfter(kind string) string {
 	switch tree.Kind(kind) {
-	case tree.StartBegun:
+	case tree.StartBegun, tree.StillStarting:
 		return string(tree.Starting)
-	case tree.StartDone, tree.BecameReady, tree.ChildAdopted, "healthy", "unhealthy":
+	case tree.StartDone, tree.BecameReady, tree.ChildAdopted, tree.BecameHealthy, tree.BecameUnhealthy:
 		return string(tree.Up)
 	case tree.StopBegun:
 		return string(tree.Stopping)
@@ -228,12 +228,12 @@ func (s *story) clause(chain []ipc.Event, i int) {
 // other says what health checks, adoption and later inventions report.
 func (s *story) other(e ipc.Event, i int) {
 	text := s.who(e.Node)
-	switch e.Kind {
-	case "unhealthy":
+	switch tree.Kind(e.Kind) {
+	case tree.BecameUnhealthy:
 		text += " became unhealthy"
-	case "healthy":
+	case tree.BecameHealthy:
 		text += " became healthy"
-	case string(tree.ChildAdopted):
+	case tree.ChildAdopted:
 		text = "coppice itself was restarted and took " + text + " over"
 	default:
 		text += " reported " + e.Kind
@@ -373,6 +373,14 @@ func (s *story) stopping(e ipc.Event) {
 // advice is what to do when the node does not heal by itself.
 func (s *story) advice(n *ipc.Node, chain []ipc.Event) string {
 	switch tree.State(n.State) {
+	case tree.Starting:
+		if n.Trouble != "" {
+			return " It is not ready: " + n.Trouble + "."
+		}
+	case tree.Up:
+		if n.Trouble != "" {
+			return " Its last health check failed: " + n.Trouble + "."
+		}
 	case tree.BackingOff:
 		if n.Until != nil {
 			return " It is started again in " + span(n.Until.Sub(s.now).Round(time.Second)) + "."
@@ -446,7 +454,7 @@ func (s *story) mend(n *ipc.Node, chain []ipc.Event) string {
 func broken(chain []ipc.Event) bool {
 	return slices.ContainsFunc(chain, func(e ipc.Event) bool {
 		switch tree.Kind(e.Kind) {
-		case tree.StartFailure, tree.GaveUp, "unhealthy":
+		case tree.StartFailure, tree.GaveUp, tree.BecameUnhealthy:
 			return true
 		case tree.ExitSeen:
 			return e.Signal != nil || e.Code != nil && *e.Code != 0

@@ -18,7 +18,7 @@ import (
 var goals = []string{"ready", "healthy", "stopped", "exited"}
 
 func (a *app) waitCommand() *cobra.Command {
-	w := waiter{app: a, ended: map[string]bool{}, healthy: map[string]bool{}}
+	w := waiter{app: a, ended: map[string]bool{}}
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "wait NAME... --for ready|healthy|stopped|exited",
@@ -51,11 +51,10 @@ and returns 0, or 1 when --timeout passes first.`,
 // waiter waits for one goal of some nodes. The event record tells it when to look
 // at the tree again.
 type waiter struct {
-	app     *app
-	names   []string
-	goal    string
-	ended   map[string]bool // had an end since the wait began
-	healthy map[string]bool // by its last health event
+	app   *app
+	names []string
+	goal  string
+	ended map[string]bool // had an end since the wait began
 }
 
 // errTimedOut is the cause of a context whose --timeout has passed.
@@ -89,8 +88,8 @@ func (w *waiter) wait(ctx context.Context, c *ipc.Client) (*ipc.Tree, error) {
 		return t, err
 	}
 	since := newest(t)
-	if w.goal == "healthy" {
-		since = 0 // its health was told some time ago
+	if err := w.checked(t); err != nil {
+		return t, err
 	}
 	if w.reached(t) {
 		return t, nil
@@ -124,6 +123,19 @@ func (w *waiter) look(ctx context.Context, c *ipc.Client) (*ipc.Tree, error) {
 		}
 	}
 	return t, nil
+}
+
+// checked refuses to wait for the health of what nobody asks how it is.
+func (w *waiter) checked(t *ipc.Tree) error {
+	if w.goal != "healthy" {
+		return nil
+	}
+	for _, n := range w.picked(t) {
+		if n.Check == "" {
+			return fmt.Errorf("the health of %s is not checked, so it is never healthy; give it `health` in the tree file, or wait --for ready", n.Name)
+		}
+	}
+	return nil
 }
 
 // follow looks at the tree after each piece of news about the nodes.
@@ -178,16 +190,11 @@ func newest(t *ipc.Tree) uint64 {
 	return seq
 }
 
-// learn notes what the tree does not tell: ends and health.
+// learn notes what the tree does not tell: ends.
 func (w *waiter) learn(e ipc.Event, began uint64) {
 	switch tree.Kind(e.Kind) {
 	case tree.ExitSeen, tree.StopDone, tree.StartFailure:
 		w.ended[e.Node] = w.ended[e.Node] || e.Seq > began
-		w.healthy[e.Node] = false
-	case "healthy":
-		w.healthy[e.Node] = true
-	case "unhealthy":
-		w.healthy[e.Node] = false
 	}
 }
 
@@ -207,7 +214,7 @@ func (w *waiter) has(n *ipc.Node) bool {
 	case "ready":
 		return state == tree.Up || state == tree.Finished && (n.Ready == "exit" || n.Ready == "")
 	case "healthy":
-		return state == tree.Up && w.healthy[n.Name]
+		return state == tree.Up && n.Health == string(tree.Healthy)
 	case "stopped":
 		return state != tree.Up && state != tree.Starting && state != tree.Stopping
 	default:

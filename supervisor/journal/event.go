@@ -18,6 +18,8 @@ type eventForm struct {
 	Call       uint64          `json:"call,omitempty"`
 	Request    *requestForm    `json:"request,omitempty"`
 	Bytes      int64           `json:"bytes,omitempty"`
+	Passed     bool            `json:"passed,omitempty"`
+	Span       tree.Time       `json:"span,omitempty"`
 }
 
 // exitForm is an exit as it is written. The code stands even where it is 0.
@@ -47,6 +49,18 @@ func formEvent(e tree.Event) (eventForm, error) {
 		form = ofRef("start_ignored", e.Ref)
 	case tree.Ready:
 		form = ofRef("ready", e.Ref)
+	case tree.NotReady:
+		form = ofRef("not_ready", e.Ref)
+		form.Cause = e.Cause
+	case tree.Checked:
+		form = ofRef("checked", e.Ref)
+		form.Passed, form.Cause = e.Passed, e.Cause
+	case tree.Unwell:
+		form = ofRef("unwell", e.Ref)
+		form.Cause = e.Cause
+	case tree.Extended:
+		form = ofRef("extended", e.Ref)
+		form.Span = e.Span
 	case tree.Exited:
 		form = ofRef("exited", e.Ref)
 		form.Exit = (*exitForm)(&e.Exit)
@@ -81,6 +95,14 @@ func (f *eventForm) event(config *configs.Config) (tree.Event, error) {
 		return tree.StartIgnored{Ref: ref}, nil
 	case "ready":
 		return tree.Ready{Ref: ref}, nil
+	case "not_ready":
+		return tree.NotReady{Ref: ref, Cause: f.Cause}, nil
+	case "checked":
+		return tree.Checked{Ref: ref, Passed: f.Passed, Cause: f.Cause}, nil
+	case "unwell":
+		return tree.Unwell{Ref: ref, Cause: f.Cause}, nil
+	case "extended":
+		return tree.Extended{Ref: ref, Span: f.Span}, nil
 	case "exited":
 		if f.Exit == nil {
 			return nil, fmt.Errorf("the end of %q has no exit", f.ID)

@@ -19,11 +19,6 @@ type processForm struct {
 	Setup configs.Setup `json:"setup,omitzero"`
 }
 
-type readyForm struct {
-	Kind    configs.ReadyKind `json:"kind"`
-	Address string            `json:"address,omitempty"`
-}
-
 // processOf reads the Start of a spec; nil is no process.
 func processOf(start any) (*configs.Process, error) {
 	switch process := start.(type) {
@@ -66,9 +61,7 @@ func (p *poolWriter) formProcess(process *configs.Process) (processForm, error) 
 		Log:     log,
 		Setup:   process.Setup,
 	}
-	if process.Ready != (configs.Ready{}) {
-		form.Ready = &readyForm{process.Ready.Kind, formText(process.Ready.Address)}
-	}
+	form.Ready = formReady(process.Ready)
 	return form, err
 }
 
@@ -147,10 +140,7 @@ func (p *poolReader) process(f processForm) (*configs.Process, error) {
 	if f.Env != 0 {
 		process.Env, err5 = at(p.envs, f.Env-1)
 	}
-	if f.Ready != nil {
-		process.Ready.Kind = f.Ready.Kind
-		process.Ready.Address, err6 = text(f.Ready.Address)
-	}
+	process.Ready, err6 = f.Ready.ready()
 	return process, errors.Join(err1, err2, err3, err4, err5, err6)
 }
 

@@ -48,6 +48,7 @@ type manner struct {
 	Codes        [][2]int       `json:"codes,omitzero"`
 	Signals      []string       `json:"signals,omitzero"`
 	OnExit       []tree.Verdict `json:"on_exit,omitzero"`
+	Health       tree.Health    `json:"health,omitzero"`
 	Backoff      tree.Backoff   `json:"backoff,omitzero"`
 	Flags        flagsForm      `json:"flags,omitzero"`
 }
@@ -60,7 +61,7 @@ func mannerOf(s *tree.ChildSpec) (manner, error) {
 	return manner{
 		Type: kind, Restart: restart, Brutal: s.Shutdown.Brutal, Timeout: s.Shutdown.Timeout,
 		Significant: s.Significant, Ready: ready, StartTimeout: s.StartTimeout,
-		Codes: s.Success.Codes, Signals: s.Success.Signals, OnExit: s.OnExit, Backoff: s.Backoff, Flags: flags,
+		Codes: s.Success.Codes, Signals: s.Success.Signals, OnExit: s.OnExit, Backoff: s.Backoff, Health: s.Health, Flags: flags,
 	}, cmp.Or(err1, err2, err3, err4)
 }
 
@@ -73,7 +74,7 @@ func (m *manner) spec() (tree.ChildSpec, error) {
 	return tree.ChildSpec{
 		Type: kind, Restart: restart, Shutdown: tree.Shutdown{Brutal: m.Brutal, Timeout: m.Timeout},
 		Significant: m.Significant, Ready: ready, StartTimeout: m.StartTimeout,
-		Success: tree.Success{Codes: m.Codes, Signals: m.Signals}, OnExit: m.OnExit, Backoff: m.Backoff, Flags: flags,
+		Success: tree.Success{Codes: m.Codes, Signals: m.Signals}, OnExit: m.OnExit, Backoff: m.Backoff, Health: m.Health, Flags: flags,
 	}, cmp.Or(err1, err2, err3, err4)
 }
 

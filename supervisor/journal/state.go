@@ -24,12 +24,14 @@ type settingsForm struct {
 	StopSignal string      `json:"stop_signal,omitempty"`
 	StopMain   bool        `json:"stop_main,omitempty"`
 	Watch      [][2]string `json:"watch,omitzero"` // base and pattern
+	Check      *checkForm  `json:"check,omitempty"`
 }
 
 func formSettings(s configs.Settings) *settingsForm {
-	return &settingsForm{s.StopSignal, s.StopMain, mapped(s.Watch, func(g configs.Glob) [2]string {
+	watch := mapped(s.Watch, func(g configs.Glob) [2]string {
 		return [2]string{formText(g.Base), formText(g.Pattern)}
-	})}
+	})
+	return &settingsForm{s.StopSignal, s.StopMain, watch, formCheck(s.Check)}
 }
 
 var errNoSettings = errors.New("there are no settings at a place")
@@ -43,7 +45,8 @@ func (f *settingsForm) read() (configs.Settings, error) {
 		pattern, err2 := text(glob[1])
 		return configs.Glob{Base: base, Pattern: pattern}, errors.Join(err1, err2)
 	})
-	return configs.Settings{StopSignal: f.StopSignal, StopMain: f.StopMain, Watch: watch}, err
+	check, checkErr := f.Check.check()
+	return configs.Settings{StopSignal: f.StopSignal, StopMain: f.StopMain, Watch: watch, Check: check}, errors.Join(err, checkErr)
 }
 
 func (p *poolWriter) formConfig(c *configs.Config) (*configForm, error) {

@@ -66,11 +66,11 @@ func (w *Watch) supervise(r tree.Report) {
 }
 
 // byItself says whether a stop is no step of the supervisor above: it gives up or
-// shuts down by itself, or the start, which goes on, is overdue.
+// shuts down by itself, is unhealthy, or its start, which goes on, is overdue.
 func (w *Watch) byItself(r tree.Report) bool {
 	because := w.because(r)
 	overdue := because.Kind == tree.StartBegun && because.Node == r.Node
-	return because.Kind == tree.GaveUp || r.Child != "" || overdue
+	return because.Kind == tree.GaveUp || because.Kind == tree.BecameUnhealthy || r.Child != "" || overdue
 }
 
 // actor is the supervisor that did what r reports. It is not sure of a node that

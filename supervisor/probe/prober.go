@@ -1,0 +1,204 @@
+package probe
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"coppice/configs"
+	"coppice/tree"
+)
+
+// askedAtOnce is how many questions are asked at the same time. Nearly all of them
+// are answered at once, by this host itself; there may be as many that are not,
+// before the others have to wait.
+const askedAtOnce = 64
+
+// Prober asks processes whether they are ready, and how they are. All methods may
+// be called by many goroutines at once, and none of them waits.
+type Prober struct {
+	deliver func(Answer)
+	web     *http.Client
+
+	stop     context.CancelFunc
+	stopped  context.Context
+	wake     chan struct{} // holds one: the schedule has changed
+	routines sync.WaitGroup
+
+	// askedMu guards what follows and the fields of every question.
+	askedMu  sync.Mutex
+	asked    map[tree.Ref]*asked
+	schedule schedule
+	busy     int // questions that wait for their answer
+}
+
+// NewProber starts the goroutine that plans. deliver is called with each answer
+// about health, with the first good one about readiness, and with what keeps a
+// process from being ready, where that takes long. It is called by several
+// goroutines and must return soon after Close is called.
+func NewProber(deliver func(Answer)) *Prober {
+	p := &Prober{
+		deliver: deliver,
+		web:     newWeb(),
+		wake:    make(chan struct{}, 1),
+		asked:   map[tree.Ref]*asked{},
+	}
+	p.stopped, p.stop = context.WithCancel(context.Background())
+	p.routines.Go(p.plan)
+	return p
+}
+
+// Ask asks a question again and again: about readiness at once and until the
+// answer is good, about health in each interval, until Cancel. A question of the
+// same incarnation that was asked before is not asked any more.
+func (p *Prober) Ask(q Question) {
+	a := &asked{Question: q}
+	a.first(time.Now())
+	a.ended, a.cancel = context.WithCancel(p.stopped)
+	p.askedMu.Lock()
+	p.forget(q.Ref)
+	p.asked[q.Ref] = a
+	heap.Push(&p.schedule, a)
+	p.askedMu.Unlock()
+	p.signal()
+}
+
+// Cancel ends the question of an incarnation; its answer may have been told just
+// before. An incarnation that is not asked anything is ignored.
+func (p *Prober) Cancel(ref tree.Ref) {
+	p.askedMu.Lock()
+	defer p.askedMu.Unlock()
+	p.forget(ref)
+}
+
+// forget is Cancel for who holds askedMu.
+func (p *Prober) forget(ref tree.Ref) {
+	if a := p.asked[ref]; a != nil {
+		delete(p.asked, ref)
+		a.cancel()
+	}
+}
+
+// Close ends all questions and the goroutines.
+func (p *Prober) Close() {
+	p.stop()
+	p.routines.Wait()
+}
+
+func (p *Prober) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// plan asks the questions that are due, and sleeps until the next one is.
+func (p *Prober) plan() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		wait, any := p.begin(time.Now())
+		if any {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-p.stopped.Done():
+			return
+		case <-p.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// begin asks what is due, as far as there is room, and tells how long it is until
+// the next question; false: there is none, or no room for it.
+func (p *Prober) begin(now time.Time) (time.Duration, bool) {
+	p.askedMu.Lock()
+	defer p.askedMu.Unlock()
+	for len(p.schedule) > 0 && p.busy < askedAtOnce {
+		a := p.schedule[0]
+		if a.ended.Err() == nil && a.at.After(now) {
+			return a.at.Sub(now), true
+		}
+		heap.Pop(&p.schedule)
+		if a.ended.Err() == nil {
+			p.busy++
+			p.routines.Go(func() { p.ask(a) })
+		}
+	}
+	return 0, false
+}
+
+// ask asks one question once, and tells the answer.
+func (p *Prober) ask(a *asked) {
+	ctx, cancel := a.ended, context.CancelFunc(func() {})
+	limit := time.Duration(a.Probe.Timeout)
+	if limit > 0 {
+		ctx, cancel = context.WithTimeout(ctx, limit)
+	}
+	began := time.Now()
+	err := p.question(ctx, a.Question)
+	cancel()
+	now := time.Now()
+	late := err != nil && limit > 0 && now.Sub(began) > limit+stalled
+	if answer, ok := p.judge(a, err, now, late); ok {
+		p.deliver(answer)
+	}
+	p.askedMu.Lock()
+	p.busy--
+	p.askedMu.Unlock()
+	p.signal()
+}
+
+// judge says what is to be told, and plans the next time. An answer that is late
+// is none.
+func (p *Prober) judge(a *asked, err error, now time.Time, late bool) (Answer, bool) {
+	p.askedMu.Lock()
+	defer p.askedMu.Unlock()
+	if p.asked[a.Ref] != a {
+		return Answer{}, false
+	}
+	if a.Interval == 0 && err == nil {
+		p.forget(a.Ref)
+	} else {
+		a.again(now)
+		heap.Push(&p.schedule, a)
+	}
+	if late {
+		return Answer{}, false
+	}
+	return a.answer(err, now)
+}
+
+// question asks; nil is a good answer.
+func (p *Prober) question(ctx context.Context, q Question) error {
+	switch q.Probe.Kind {
+	case configs.ProbeTCP:
+		return accepts(ctx, "tcp", q.Probe)
+	case configs.ProbeUnix:
+		return accepts(ctx, "unix", q.Probe)
+	case configs.ProbeHTTP:
+		return p.get(ctx, q.Probe)
+	}
+	return fmt.Errorf("nobody knows how to ask by %s", q.Probe.Kind)
+}
+
+// schedule is a heap of questions, the next one first.
+type schedule []*asked
+
+func (s schedule) Len() int           { return len(s) }
+func (s schedule) Less(i, j int) bool { return s[i].at.Before(s[j].at) }
+func (s schedule) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
+func (s *schedule) Push(x any)        { *s = append(*s, x.(*asked)) }
+func (s *schedule) Pop() any {
+	old := *s
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*s = old[:len(old)-1]
+	return last
+}

@@ -1,0 +1,79 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"coppice/configs"
+	"coppice/tree"
+)
+
+// Times that were missed, while the daemon or the machine was halted, are not made
+// up for; processes that began together are not asked together.
+func TestMissedTimesAreSkipped(t *testing.T) {
+	now := time.Now()
+	a := &asked{Question: Question{Interval: time.Minute}}
+	a.first(now)
+	if d := a.at.Sub(now); d <= 0 || d > firstMax {
+		t.Errorf("the first time is after %v", d)
+	}
+	a.again(now)
+	if d := a.at.Sub(now); d < 30*time.Second || d > time.Minute {
+		t.Errorf("the second time is after %v", d)
+	}
+	was := a.at
+	a.again(a.at.Add(time.Second))
+	if d := a.at.Sub(was); d != time.Minute {
+		t.Errorf("the third time is %v after the second", d)
+	}
+	later := a.at.Add(8 * time.Hour)
+	a.again(later)
+	if d := a.at.Sub(later); d != time.Minute {
+		t.Errorf("after eight hours of sleep the next time is after %v", d)
+	}
+}
+
+// A failure that comes long after its time limit is the daemon's, which was
+// halted, and not the process's. One in time counts.
+func TestLateAnswersAreNone(t *testing.T) {
+	p := NewProber(func(Answer) {})
+	defer p.Close()
+	a := &asked{Question: Question{Ref: tree.Ref{ID: "a"}, Interval: time.Hour}}
+	a.ended, a.cancel = context.WithCancel(p.stopped)
+	p.asked[a.Ref] = a
+	for _, late := range []bool{true, false} {
+		if _, told := p.judge(a, errors.New("no answer"), time.Now(), late); told == late {
+			t.Errorf("late %v, told %v", late, told)
+		}
+	}
+	if len(p.schedule) != 2 {
+		t.Error("it is not asked again")
+	}
+}
+
+// Why a process is not ready is told when that takes long, each reason once, and a
+// few of them; a stranger at once.
+func TestReasonsAreToldSparingly(t *testing.T) {
+	now := time.Now()
+	a := &asked{Question: Question{Probe: configs.Probe{Kind: configs.ProbeTCP}}}
+	a.first(now)
+	tell := func(after time.Duration, err error) bool {
+		_, told := a.answer(err, now.Add(after))
+		return told
+	}
+	refused, stranger := errors.New("connection refused"), &strangerError{"nginx has it"}
+	if tell(0, refused) || !tell(0, stranger) || tell(0, stranger) {
+		t.Error("the stranger is not told once and at once")
+	}
+	if !tell(impatience, refused) || tell(2*impatience, refused) || !tell(impatience, stranger) || !tell(impatience, refused) {
+		t.Error("each change is not told once")
+	}
+	if tell(impatience, stranger) {
+		t.Error("a fifth reason is told")
+	}
+	if !tell(impatience, nil) {
+		t.Error("what is ready is not told")
+	}
+}
