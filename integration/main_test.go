@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,8 +67,9 @@ const patience = 30 * time.Second
 type bed struct {
 	t       testing.TB
 	dir     string
-	program string   // another build of the program; "": the one under test
-	env     []string // what its commands have in their environment, beside the usual
+	program string              // another build of the program; "": the one under test
+	env     []string            // what its commands have in their environment, beside the usual
+	user    *syscall.Credential // whose its commands are; nil: this test's
 }
 
 // newBed makes a folder with a tree file.
@@ -119,6 +121,7 @@ func (b *bed) command(args ...string) *exec.Cmd {
 	b.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, cmp.Or(b.program, binary), args...)
 	cmd.Dir = b.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: b.user}
 	cmd.Env = append(append(os.Environ(), "NO_COLOR=1", "COPPICE_SOCKET=", "COPPICE_STATE="), b.env...)
 	return cmd
 }

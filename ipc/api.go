@@ -129,6 +129,9 @@ type Node struct {
 	// Until is when a backoff or a time limit of its start or stop ends.
 	Until    *time.Time `json:"until,omitempty"`
 	LastExit *LastExit  `json:"last_exit,omitempty"`
+	// Waits says in words what a backoff waits for that is not the process's own
+	// delay: "cannot execute …: no more processes are allowed".
+	Waits string `json:"waits_for,omitempty"`
 	// Cause is the seq of the event behind State.
 	Cause    uint64 `json:"cause,omitempty"`
 	Children []Node `json:"children,omitzero"`
@@ -156,8 +159,8 @@ type Event struct {
 	Request string `json:"request,omitempty"`
 	// Child is the child over which a supervisor gave up or shut down.
 	Child string `json:"child,omitempty"`
-	// Cause says in words why a start failed or is not complete, and why a process
-	// is unhealthy.
+	// Cause says in words why a start failed, was put off or is not complete, and why
+	// a process is unhealthy.
 	Cause string `json:"cause,omitempty"`
 	// Strategy is what the end chose by its on_exit, of restarting.
 	Strategy string `json:"strategy,omitempty"`

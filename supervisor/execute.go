@@ -41,7 +41,7 @@ func (r *runtime) start(a tree.Start) {
 	}
 	out, err := r.outputs(a.ID, p.Log, who)
 	if err != nil {
-		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
+		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
 		return
 	}
 	env := append(unmarked(p.Env), process.Unit(r.treeID, a.ID, a.Generation))
@@ -49,7 +49,7 @@ func (r *runtime) start(a tree.Start) {
 		address, fd, err := r.notify.Open(a.Ref, who.uid)
 		if err != nil {
 			out.Close()
-			r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
+			r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
 			return
 		}
 		r.keeping.put(refName(keptNotify, a.Ref), fd)

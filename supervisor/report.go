@@ -162,6 +162,9 @@ func sentence(r *tree.Report) string {
 	case tree.BecameUnhealthy:
 		return fmt.Sprintf("%s is unhealthy: %s", who, r.Cause)
 	case tree.BackoffBegun:
+		if r.Cause != "" {
+			return fmt.Sprintf("%s cannot be started now and is tried again in %s: %s", who, configs.Brief(r.Delay), r.Cause)
+		}
 		return fmt.Sprintf("%s will be started again in %s", who, configs.Brief(r.Delay))
 	case tree.GaveUp:
 		return fmt.Sprintf("%s gives up: %s needed more than %d restarts in %s",

@@ -71,7 +71,13 @@ func (t *Tree) cutStart(s, c *node, call, cause uint64) bool {
 	if t.opts.OTP || c == nil || st == nil || st.verb != stepStart || !c.canBeCut() {
 		return false
 	}
+	putOff := c.isPutOff()
 	st.verb, st.call = stepStop, call
+	if putOff {
+		t.become(c, Stopped, t.report(Report{Kind: StopDone, Node: c.id(), Because: cause}))
+		t.stepStopped(s)
+		return true
+	}
 	t.beginStop(c, s.killing, cause)
 	return true
 }

@@ -72,12 +72,14 @@ func (t *Tree) expire() {
 		n := t.timers[0].node
 		heap.Pop(&t.timers)
 		n.deadline = 0
-		switch n.state {
-		case Starting:
+		switch {
+		case n.state == Starting:
 			t.startOverdue(n)
-		case Stopping:
+		case n.state == Stopping:
 			t.kill(n)
-		case BackingOff:
+		case n.state == BackingOff && n.isPutOff():
+			t.startPutOff(n)
+		case n.state == BackingOff:
 			t.send(n.parent, message{kind: resume, child: n, generation: n.generation, cause: n.cause})
 		default:
 			panic("tree: " + n.id() + " has a deadline while it is " + string(n.state))

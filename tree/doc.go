@@ -72,8 +72,8 @@
 // # Time
 //
 // A Tree has no timers. Deadlines are fields of nodes, Deadline returns the
-// nearest, and whoever drives the tree sends a Tick then. A backoff, a start
-// timeout and a shutdown timeout are all there are.
+// nearest, and whoever drives the tree sends a Tick then. A backoff, a start that
+// is put off, a start timeout and a shutdown timeout are all there are.
 //
 // # When the runtime dies
 //
@@ -114,6 +114,11 @@
 //   - A process can be unhealthy (Health): too many checks in a row have failed.
 //     Then it is stopped by its stop protocol, but nobody has asked its supervisor
 //     for that: it hears of an abnormal end, whatever the exit.
+//   - A start can fail for want of what the system may have again (Shortage). It is
+//     put off and tried again after 100 ms, then twice that, up to 5 s: the child is
+//     shown as backing off, its supervisor waits for it as for any start, nothing is
+//     counted. StartTimeout is for all tries together. Starts that an operator or a
+//     change of the tree asks for fail at once, with the reason.
 //   - A restart can be delayed (Backoff). The child is then restarting as far as
 //     the rest of OTP is concerned; the delay stands between the passed limit
 //     check, with the stops of a sweep, and the start.
@@ -140,9 +145,9 @@
 // and todo.go are the two lists of a supervisor, node.go is the record of a
 // child. start.go, exit.go, restart.go with verdict.go, intensity.go and
 // backoff.go, shutdown.go and admin.go are OTP's rules, each named after the part of
-// supervisor.erl it answers to; health.go is what OTP does not know of. change.go
-// says how two specs differ and apply.go carries it out. deadline.go is the queue of
-// times, status.go the snapshot.
+// supervisor.erl it answers to; health.go and shortage.go, which puts starts off, are
+// what OTP does not know of. change.go says how two specs differ and apply.go carries
+// it out. deadline.go is the queue of times, status.go the snapshot.
 //
 // saved.go is what a tree is written down as, save.go writes and restore.go reads
 // it, sound.go is what every Step relies on. resume.go, redo.go, and salvage.go

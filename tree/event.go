@@ -38,6 +38,9 @@ type Started struct {
 type StartFailed struct {
 	Ref
 	Cause string
+	// Shortage says that the system lacked what it may have again: processes,
+	// memory, descriptors.
+	Shortage bool
 }
 
 // StartIgnored answers an action Start: the child does not need to run now

@@ -32,6 +32,9 @@ type node struct {
 	signalled uint64     // an operator's signal, which causes its next end
 	ran       Generation // the last incarnation that had a process
 	upAt      Time
+	tries     int       // starts in a row that failed for a shortage
+	tried     Time      // when the first of them was begun
+	waits     string    // what it waits for in words, where that is not its own backoff
 	level     int       // restarts in a row that were delayed by backoff
 	chosen    *Strategy // that its last failure chose; nil: its supervisor's own
 	adopted   bool      // another runtime started it
@@ -151,6 +154,7 @@ func (t *Tree) become(n *node, s State, cause uint64) {
 	}
 	n.state = s
 	n.cause = cause
+	n.waits = ""
 	t.setDeadline(n, 0)
 }
 

@@ -147,6 +147,9 @@ func (c *chaos) answer() tree.Event {
 		case 1:
 			p.Answered = true
 			return tree.StartIgnored{Ref: p.Ref}
+		case 2:
+			p.Answered = true
+			return tree.StartFailed{Ref: p.Ref, Cause: "no more processes", Shortage: true}
 		}
 		return c.world.Begin(p)
 	}
@@ -211,7 +214,7 @@ func (c *chaos) odd() tree.Event {
 	}
 	return rapid.SampledFrom([]tree.Event{
 		tree.Started{Ref: ref, PID: 7},
-		tree.StartFailed{Ref: ref},
+		tree.StartFailed{Ref: ref, Shortage: rapid.Bool().Draw(c.T, "shortage")},
 		tree.StartIgnored{Ref: ref},
 		tree.Ready{Ref: ref},
 		tree.Checked{Ref: ref},

@@ -47,8 +47,8 @@ type Report struct {
 	// Child is the child whose restart exceeded the limit, for gave_up; the
 	// significant child whose end began an automatic shutdown, for stopping.
 	Child string
-	// Cause says in words why a start failed or is not complete, or what is
-	// unhealthy.
+	// Cause says in words why a start failed, was put off or is not complete, or what
+	// is unhealthy.
 	Cause string
 	// Strategy is what the child's OnExit chose, for restarting; empty: its
 	// supervisor's own.

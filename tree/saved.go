@@ -77,6 +77,9 @@ type SavedNode struct {
 	Signalled uint64     `json:",omitzero"`
 	Ran       Generation `json:",omitzero"`
 	UpAt      Time       `json:",omitzero"`
+	Tries     int        `json:",omitzero"`
+	Tried     Time       `json:",omitzero"`
+	Waits     string     `json:",omitzero"`
 	Level     int        `json:",omitzero"`
 	Adopted   bool       `json:",omitzero"`
 	Chosen    *Strategy  `json:",omitzero"`

@@ -149,6 +149,8 @@ func (p *player) event(words []string) tree.Event {
 		return p.started(p.refs[name])
 	case "failed":
 		return tree.StartFailed{Ref: p.refs[name], Cause: "cannot execute it"}
+	case "short":
+		return tree.StartFailed{Ref: p.refs[name], Cause: "no more processes are allowed", Shortage: true}
 	case "ready":
 		return tree.Ready{Ref: p.refs[name]}
 	case "hindered":
@@ -379,6 +381,9 @@ func (p *player) status(s tree.Status, indent string) {
 	}
 	if s.Until != 0 {
 		fmt.Fprintf(&p.out, " until=%s", time.Duration(s.Until))
+	}
+	if s.Waits != "" {
+		fmt.Fprintf(&p.out, " waits=%q", s.Waits)
 	}
 	if s.LastEnd != nil {
 		fmt.Fprintf(&p.out, " last=%s", s.LastEnd.Reason)

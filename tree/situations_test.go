@@ -40,6 +40,15 @@ var situations = []situation{
 		begin(w, "a", "b", "c")
 		call(w, tree.TerminateChild{ID: "c"})
 	}},
+	{name: "start put off", state: tree.BackingOff, way: func(w *treetest.World) {
+		begin(w, "a", "b")
+		w.Step(tree.StartFailed{Ref: w.Procs["c"].Ref, Cause: "no more processes", Shortage: true})
+	}},
+	{name: "restart put off", state: tree.BackingOff, calm: true, way: func(w *treetest.World) {
+		exit(w, "c", 1)
+		exit(w, "d", 0)
+		w.Step(tree.StartFailed{Ref: w.Procs["c"].Ref, Cause: "no more processes", Shortage: true})
+	}},
 	{name: "start abandoned, another is stopped first", state: tree.Starting, with: notice, calm: true, way: func(w *treetest.World) {
 		call(w, tree.CycleChild{ID: "c"})
 		exit(w, "c", 0)

@@ -283,7 +283,7 @@ func (a *auditor) head(s *node, st *step) {
 	}
 	switch st.verb {
 	case stepStart:
-		a.want(c.state == Starting || c.state == Stopping && c.overdue, s, "waits for the start of %s, which is %s", c.id(), c.state)
+		a.want(c.state == Starting || c.state == Stopping && c.overdue || c.state == BackingOff && c.deadline > 0, s, "waits for the start of %s, which is %s", c.id(), c.state)
 	case stepStop, stepPause, stepDiscard:
 		// Under Options.OTP a supervisor that was asked may be up until it comes to it.
 		ends := c.state == Stopping || c.isSupervisor() && c.alive && c.will(parentStop, nil)

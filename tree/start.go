@@ -12,7 +12,11 @@ func (t *Tree) start(c *node, because uint64, counted bool) {
 	t.becomeStarting(c, seq)
 	c.counted = counted
 	if c.spec.Ready != AtExec && c.spec.StartTimeout > 0 {
-		t.after(c, c.spec.StartTimeout)
+		span := c.spec.StartTimeout
+		if c.tries > 0 {
+			span -= t.now - c.tried
+		}
+		t.after(c, span)
 	}
 	spec := c.spec
 	t.act(Start{Ref: c.ref(), Spec: &spec})
@@ -90,6 +94,7 @@ func (t *Tree) processFailed(e StartFailed) {
 	n := t.incarnation(e.Ref)
 	switch {
 	case n == nil || n.alive:
+	case n.state == Starting && e.Shortage && t.putOff(n, e.Cause):
 	case n.state == Starting:
 		t.startFailed(n, blame{process: n.id()}, Report{Cause: e.Cause})
 	case n.state == Stopping:

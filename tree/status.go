@@ -22,7 +22,8 @@ const (
 	Stopping State = "stopping"
 	// Restarting: a restart failed to start and is tried again.
 	Restarting State = "restarting"
-	// BackingOff: its restart waits for the backoff to pass.
+	// BackingOff: its restart waits for the backoff to pass, or its start, the
+	// first one too, for what the system lacks.
 	BackingOff State = "backoff"
 	// Finished: it ended and its restart type keeps it so.
 	Finished State = "finished"
@@ -66,6 +67,9 @@ type Status struct {
 	Since Time
 	// Until is when a backoff, a start timeout or a shutdown timeout ends, else 0.
 	Until Time
+	// Waits says in words what a node that is BackingOff waits for beside the delay
+	// of its own Backoff.
+	Waits string
 	// Adopted says that this incarnation was started for an earlier runtime.
 	Adopted bool
 	// LastEnd is nil before the first end. Processes only.
@@ -139,7 +143,7 @@ func (n *node) status(deep bool) Status {
 	spec.Children = nil
 	s := Status{
 		Spec: &spec, State: n.shown(), PID: n.pid, Generation: n.generation,
-		Restarts: n.restarts, Since: n.since, Until: n.deadline,
+		Restarts: n.restarts, Since: n.since, Until: n.deadline, Waits: n.waits,
 		Held: n.held, Cause: n.cause, Adopted: n.adopted,
 	}
 	if n.alive {

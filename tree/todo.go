@@ -87,6 +87,7 @@ func (t *Tree) issue(s *node) {
 			return
 		}
 		op.issued = true
+		st.child.tries = 0
 		t.start(st.child, op.cause, op.counted)
 	case stepStop, stepPause, stepDiscard:
 		if t.beginStop(st.child, s.killing, op.cause) {

@@ -32,8 +32,12 @@ func (v Verdict) Overlaps(other Verdict) bool {
 	return v.Codes[0] <= other.Codes[1] && other.Codes[0] <= v.Codes[1]
 }
 
-// verdict is the strategy that an end of n chooses; nil: its supervisor's own.
+// verdict is the strategy that an end of n chooses; nil: its supervisor's own. How
+// an unhealthy one ended says nothing, for it was stopped.
 func (n *node) verdict(e *Exit) *Strategy {
+	if n.lastEnd != nil && n.lastEnd.Reason == EndUnhealthy {
+		return nil
+	}
 	if n.lastEnd != nil && n.lastEnd.Reason == EndUnhealthy {
 		return nil // it ended as it was asked to, which says nothing of what was wrong
 	}

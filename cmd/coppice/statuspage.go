@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -241,7 +242,7 @@ func (p page) stateNote(n ipc.Node) string {
 	case tree.Stopping:
 		return "since " + ago(p.now, n.Since) + p.until(n, ", killed in ")
 	case tree.BackingOff:
-		return join("again"+p.until(n, " in "), end)
+		return join("again"+p.until(n, " in "), cmp.Or(n.Waits, end))
 	case tree.Restarting:
 		return join("tried again", end)
 	case tree.Stopped:

@@ -216,7 +216,9 @@ func (s *story) clause(chain []ipc.Event, i int) {
 		s.gaveUp(chain, i)
 	case tree.StopBegun:
 		s.stopping(e)
-	case tree.StopDone, tree.StartBegun, tree.StartDone, tree.BecameReady, tree.BackoffBegun:
+	case tree.BackoffBegun:
+		s.putOff(chain, i)
+	case tree.StopDone, tree.StartBegun, tree.StartDone, tree.BecameReady:
 		// The opening has said it, or a clause before or after it does.
 	case tree.ChildAdded, tree.ChildRemoved, tree.ChildChanged:
 		s.add(", and ", s.who(e.Node)+" was "+e.Kind)
@@ -338,6 +340,16 @@ func (s *story) restarted(chain []ipc.Event, i int) {
 		s.add(", so ", parent.Name+" ("+by+") restarted "+who+" alone"+delay)
 	default:
 		s.add(", so ", parent.Name+" restarted "+who+delay)
+	}
+}
+
+// putOff says why a start has to wait; a delay of the node's own needs no words. Of
+// tries one after the other the last one's reason is told.
+func (s *story) putOff(chain []ipc.Event, i int) {
+	e := chain[i]
+	later := func(c ipc.Event) bool { return c.Kind == e.Kind && c.Node == e.Node && c.Cause != "" }
+	if e.Cause != "" && !slices.ContainsFunc(chain[i+1:], later) {
+		s.add("; ", s.who(e.Node)+" cannot be started now: "+strings.TrimSuffix(e.Cause, "."))
 	}
 }
 

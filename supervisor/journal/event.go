@@ -15,6 +15,7 @@ type eventForm struct {
 	PID        int             `json:"pid,omitempty"`
 	Exit       *exitForm       `json:"exit,omitempty"`
 	Cause      string          `json:"cause,omitempty"`
+	Shortage   bool            `json:"shortage,omitempty"`
 	Call       uint64          `json:"call,omitempty"`
 	Request    *requestForm    `json:"request,omitempty"`
 	Bytes      int64           `json:"bytes,omitempty"`
@@ -44,7 +45,7 @@ func formEvent(e tree.Event) (eventForm, error) {
 		form.PID = e.PID
 	case tree.StartFailed:
 		form = ofRef("start_failed", e.Ref)
-		form.Cause = e.Cause
+		form.Cause, form.Shortage = e.Cause, e.Shortage
 	case tree.StartIgnored:
 		form = ofRef("start_ignored", e.Ref)
 	case tree.Ready:
@@ -90,7 +91,7 @@ func (f *eventForm) event(config *configs.Config) (tree.Event, error) {
 	case "started":
 		return tree.Started{Ref: ref, PID: f.PID}, nil
 	case "start_failed":
-		return tree.StartFailed{Ref: ref, Cause: f.Cause}, nil
+		return tree.StartFailed{Ref: ref, Cause: f.Cause, Shortage: f.Shortage}, nil
 	case "start_ignored":
 		return tree.StartIgnored{Ref: ref}, nil
 	case "ready":

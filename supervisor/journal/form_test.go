@@ -96,6 +96,7 @@ func TestEventsAreCarried(t *testing.T) {
 		tree.Boot{},
 		tree.Started{Ref: ref, PID: 8},
 		tree.StartFailed{Ref: ref, Cause: "no <such> file & more"},
+		tree.StartFailed{Ref: ref, Cause: "no more processes", Shortage: true},
 		tree.StartIgnored{Ref: ref},
 		tree.Ready{Ref: ref},
 		tree.NotReady{Ref: ref, Cause: "port 80 belongs to nginx"},

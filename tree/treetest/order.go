@@ -173,6 +173,9 @@ func misplaced(nodes map[string]known, first, second string) bool {
 func (w *Watch) temporary(supervisor string, r tree.Report) {
 	k, ok := w.nodes[r.Node]
 	because := w.because(r).Kind
+	if because == tree.BackoffBegun && w.because(r).Cause != "" {
+		return // one that was put off goes on
+	}
 	if !ok || k.Spec.Restart != tree.Temporary || because == tree.ReqMade {
 		return
 	}
