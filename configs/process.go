@@ -27,6 +27,8 @@ type Process struct {
 	Log Log
 	// Setup says who it runs as, and what it may do.
 	Setup Setup
+	// Limits are what its cgroup is limited to.
+	Limits Limits
 }
 
 // Settings are what else the runtime knows of a process. A change of them
@@ -54,7 +56,7 @@ type Glob struct {
 // processKeys are the keys of a process, in the order in which people write them.
 var processKeys = []string{
 	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
-	"success", "on_exit", "ready", "start_timeout", "backoff", "health", "watch", "log",
+	"success", "on_exit", "ready", "start_timeout", "backoff", "health", "watch", "log", "limits",
 	"user", "group", "groups", "clear_env", "no_new_privs",
 }
 
@@ -94,7 +96,7 @@ func (l *loading) process(t table, name string) *member {
 
 // start reads what it takes to start the program.
 func (t table) start(env *environment, ready Ready) *Process {
-	p := &Process{Dir: t.dir(env), Ready: ready, Log: t.log()}
+	p := &Process{Dir: t.dir(env), Ready: ready, Log: t.log(), Limits: t.limits()}
 	p.Program, p.Argv = t.command(env)
 	var account *Account
 	p.Setup, account = t.setup(env)

@@ -57,6 +57,11 @@ type Daemon struct {
 	// in hexadecimal.
 	File   string `json:"file"`
 	Digest string `json:"digest"`
+	// Cgroup is the folder of the cgroups of the tree's processes. Where there are
+	// none NoCgroup says why: then they are held by their process groups, and whoever
+	// leaves those is looked for.
+	Cgroup   string `json:"cgroup,omitempty"`
+	NoCgroup string `json:"no_cgroup,omitempty"`
 	// Stopping says that the tree is being stopped.
 	Stopping bool `json:"stopping,omitempty"`
 	// Unattended says that who waited for the keeper waits no more: it was killed,
@@ -142,6 +147,7 @@ type LastExit struct {
 	Code   *int      `json:"code"`   // null when a signal ended it or exec failed
 	Signal *string   `json:"signal"` // full name or null
 	Reason string    `json:"reason"` // tree.EndReason
+	OOM    bool      `json:"oom_killed,omitempty"`
 	At     time.Time `json:"at"`
 }
 
@@ -168,6 +174,8 @@ type Event struct {
 	Delay string `json:"delay,omitempty"`
 	// Lost says that it has ended and nobody saw how.
 	Lost bool `json:"lost,omitempty"`
+	// OOM says that memory had run out: the kernel had killed a process of it.
+	OOM bool `json:"oom_killed,omitempty"`
 	// Bytes is how much output was thrown away, of log_dropped.
 	Bytes int64 `json:"bytes,omitempty"`
 	// Intensity and Period are the limit that was exceeded.
@@ -177,7 +185,7 @@ type Event struct {
 
 // Command is one verb on one node.
 type Command struct {
-	Verb   string // start | stop | restart | kill
+	Verb   string // start | stop | restart | freeze | thaw | kill
 	Node   string
 	Signal string // kill: full name, default SIGTERM
 	All    bool   // kill: the whole group

@@ -89,6 +89,7 @@ func (r *runtime) Tree(ctx context.Context, usage bool) (*ipc.Tree, error) {
 func (r *runtime) daemon() ipc.Daemon {
 	return ipc.Daemon{
 		PID: os.Getpid(), Keeper: r.keeping.link.Keeper(), Unattended: r.unattended, Upgrade: r.upgraded, Version: r.opts.Version, StartedAt: r.startedAt.UTC(),
+		Cgroup: r.cgroups.Path(), NoCgroup: r.noCgroups,
 		File: r.config.Path, Digest: ipc.Digest(r.config.Source), Stopping: r.down,
 	}
 }
@@ -103,6 +104,11 @@ func (r *runtime) Do(ctx context.Context, cmd ipc.Command) (*ipc.Result, error) 
 		request = tree.TerminateChild{ID: cmd.Node}
 	case "restart":
 		request = tree.CycleChild{ID: cmd.Node}
+	case "freeze", "thaw":
+		if r.cgroups == nil {
+			return nil, refused("cannot %s %s: that takes a cgroup, and there is none: %s", cmd.Verb, cmd.Node, r.noCgroups)
+		}
+		request = tree.FreezeChild{ID: cmd.Node, Thaw: cmd.Verb == "thaw"}
 	case "kill":
 		if _, ok := process.SignalNumber(cmd.Signal); !ok {
 			return nil, &ipc.Error{Code: ipc.CodeBadInput, Title: fmt.Sprintf("no signal is named %q; try SIGTERM", cmd.Signal)}
@@ -128,9 +134,9 @@ func (r *runtime) Do(ctx context.Context, cmd ipc.Command) (*ipc.Result, error) 
 
 // Down implements ipc.Backend.
 func (r *runtime) Down(ctx context.Context) error {
-	gone := make(chan struct{})
+	gone, left := make(chan struct{}), ""
 	err := r.ask(ctx, func() {
-		r.shutdown(tree.ShutdownTree{By: "down"}, func(tree.Reply) { close(gone) })
+		r.shutdown(tree.ShutdownTree{By: "down"}, func(reply tree.Reply) { left = reply.Cause; close(gone) })
 	})
 	if err == errEnded {
 		return nil
@@ -140,6 +146,9 @@ func (r *runtime) Down(ctx context.Context) error {
 	}
 	select {
 	case <-gone:
+		if left != "" {
+			return refused("the tree is down, and something of it is left that cannot be killed: %s", left)
+		}
 		return nil
 	case <-r.done:
 		return nil
@@ -301,7 +310,7 @@ func (r *runtime) lastExit(end *tree.End) *ipc.LastExit {
 		return nil
 	}
 	code, signal := ends(end.Exit)
-	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), At: told(r.wall(end.At))}
+	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), OOM: end.Exit != nil && end.Exit.OOM, At: told(r.wall(end.At))}
 }
 
 // addUsage puts what was measured to the nodes.

@@ -21,6 +21,10 @@ func (r *runtime) execute(a tree.Action) {
 		r.reaper.Kill(a.Ref)
 	case tree.Signal:
 		r.reaper.Signal(a.Ref, a.Signal, a.All)
+	case tree.Inspect:
+		r.reaper.Inspect(a.Ref)
+	case tree.Freeze:
+		r.reaper.Freeze(a.Ref, a.On)
 	case tree.Reply:
 		if reply := r.waiters[a.ID]; reply != nil {
 			delete(r.waiters, a.ID)
@@ -64,7 +68,7 @@ func (r *runtime) start(a tree.Start) {
 	argv := append([]string{p.Program}, p.Argv[1:]...)
 	r.reaper.Start(a.Ref, process.Command{
 		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr,
-		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs,
+		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits,
 	})
 }
 

@@ -130,6 +130,8 @@ func (r *runtime) hear(facts []process.Fact) []tree.Event {
 			r.unwatchReady(f.Ref)
 			r.store.Drain(f.Ref.ID)
 			events = append(events, tree.Exited{Ref: f.Ref, Exit: f.Exit})
+		case process.Survives:
+			events = append(events, tree.Survives{Ref: f.Ref, Cause: f.Cause})
 		case process.Adopted:
 			r.adopted(f)
 			events = append(events, tree.Adopted{Ref: f.Ref})

@@ -37,6 +37,8 @@ func (r *runtime) outcome(cmd ipc.Command, reply tree.Reply) (*ipc.Result, error
 		return nil, refused("%s does not run, so there is nothing to signal", name)
 	case tree.NotProcess:
 		return nil, refused("%s is a supervisor; name a process below it", name)
+	case tree.Unkillable:
+		return nil, refused("%s cannot be killed: %s; coppice starts no other one beside it and goes on once it has ended", name, reply.Cause)
 	case tree.ShuttingDown:
 		return nil, errEnded
 	}
@@ -64,6 +66,16 @@ func (r *runtime) success(cmd ipc.Command, reply tree.Reply) *ipc.Result {
 		}
 	case "restart":
 		message = fmt.Sprintf("%s is restarted%s", name, r.pidOf(name))
+	case "freeze":
+		message = fmt.Sprintf("%s is frozen%s", name, r.pidOf(name))
+		if reply.Already {
+			message = name + " is frozen already"
+		}
+	case "thaw":
+		message = fmt.Sprintf("%s runs again%s", name, r.pidOf(name))
+		if reply.Already {
+			message = name + " is not frozen"
+		}
 	case "kill":
 		message = fmt.Sprintf("%s was sent to %s%s", cmd.Signal, name, r.pidOf(name))
 	}

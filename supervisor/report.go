@@ -52,7 +52,7 @@ func event(r tree.Report, at time.Time) ipc.Event {
 	e := ipc.Event{
 		Seq: r.Seq, Because: r.Because, Time: at, Node: r.Node, Kind: string(r.Kind),
 		PID: r.PID, Request: r.Request, Child: r.Child, Cause: r.Cause, Strategy: r.Strategy,
-		Bytes: r.Bytes, Lost: r.Exit != nil && r.Exit.Lost,
+		Bytes: r.Bytes, Lost: r.Exit != nil && r.Exit.Lost, OOM: r.Exit != nil && r.Exit.OOM,
 	}
 	e.Code, e.Signal = ends(r.Exit)
 	if r.Delay > 0 {
@@ -115,7 +115,8 @@ func (r *runtime) bootDone(err error) {
 func (r *runtime) logReport(report *tree.Report) {
 	log := r.log.Info
 	switch report.Kind {
-	case tree.StartFailure, tree.GaveUp, tree.ExitSeen, tree.OutputDropped, tree.StillStarting, tree.BecameUnhealthy:
+	case tree.StartFailure, tree.GaveUp, tree.ExitSeen, tree.OutputDropped, tree.StillStarting, tree.BecameUnhealthy,
+		tree.OOMKilled, tree.CannotBeKilled:
 		log = r.log.Warn
 	case tree.StartBegun, tree.StopBegun, tree.BecameReady, tree.RestartBegun, tree.ChildAdopted:
 		log = r.log.Debug
@@ -166,6 +167,8 @@ func sentence(r *tree.Report) string {
 			return fmt.Sprintf("%s cannot be started now and is tried again in %s: %s", who, configs.Brief(r.Delay), r.Cause)
 		}
 		return fmt.Sprintf("%s will be started again in %s", who, configs.Brief(r.Delay))
+	case tree.CannotBeKilled:
+		return fmt.Sprintf("%s cannot be killed: %s", who, r.Cause)
 	case tree.GaveUp:
 		return fmt.Sprintf("%s gives up: %s needed more than %d restarts in %s",
 			who, r.Child, r.Limit.Intensity, configs.Brief(r.Limit.Period))
@@ -184,4 +187,6 @@ var plain = map[tree.Kind]string{
 	tree.StopDone:   "is stopped",
 	tree.ChildAdded: "was added", tree.ChildRemoved: "was removed", tree.ChildChanged: "was changed",
 	tree.ChildAdopted: "runs on", tree.BecameHealthy: "is healthy",
+	tree.Frozen: "is frozen", tree.Thawed: "runs again",
+	tree.OOMKilled: "ran out of memory: the kernel has killed a process of it",
 }

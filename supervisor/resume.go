@@ -117,7 +117,7 @@ func (r *runtime) resume(p *past, w world) {
 	r.reaper.Adopt(list)
 	r.adoptOutputs(p)
 	r.adoptSockets()
-	go r.reaper.Run()
+	r.startReaper()
 	r.step(append([]tree.Event{tree.Resumed{}}, started...)...)
 	r.awaitAdoption()
 	r.redo(p, redo)
@@ -160,6 +160,9 @@ func (r *runtime) adoptions(p *past, w world) []process.Adoption {
 	}
 	var list []process.Adoption
 	add := func(ref tree.Ref, id process.Identity) {
+		if id.Cgroup == "" {
+			id.Cgroup = r.cgroups.Holding(ref.ID, id.PID) // it was forked and not written down
+		}
 		a := process.Adoption{
 			Ref: ref, Identity: id, PIDFD: r.keeping.takePIDFD(ref),
 			Asked: asked[ref], Lookup: r.keeping.ended,

@@ -178,7 +178,7 @@ func (r *runtime) fresh(p *past, w world, damage *journal.Damage) error {
 	if err := r.compact(); err != nil {
 		return err
 	}
-	go r.reaper.Run()
+	r.startReaper()
 	r.rewatch()
 	return nil
 }
@@ -282,6 +282,9 @@ func (r *runtime) verdict() (int, error) {
 	h := r.halted
 	switch h.Reason {
 	case tree.HaltShutdown:
+		if h.Left != "" {
+			return 1, fmt.Errorf("the tree has ended, and something of it is left that cannot be killed: %s", h.Left)
+		}
 		return 0, nil
 	case tree.HaltGaveUp:
 		return 1, fmt.Errorf("%s gave up: %s needed more than %d restarts in %s%s",

@@ -44,6 +44,8 @@ type Options struct {
 	Echo io.Writer
 	// Colour tells the names in Echo apart by colour.
 	Colour bool
+	// NoCgroups leaves cgroups alone, as where there are none.
+	NoCgroups bool
 	// Watch reloads when the tree file changes.
 	Watch bool
 	// Foreground takes a hang-up of the terminal for a stop; without it SIGHUP
@@ -70,6 +72,9 @@ type runtime struct {
 	store      *logs.Store
 	closeStore func()
 	prober     *probe.Prober
+	cgroups    *process.Cgroups // nil: there are none, and noCgroups says why
+	noCgroups  string
+	reaping    bool // the reaper runs
 	notify     *probe.Notify
 	watcher    *watch.Watcher
 	record     *record
@@ -168,6 +173,7 @@ func (r *runtime) open() error {
 	}
 	r.closeStore = sync.OnceFunc(r.store.Close)
 	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) }, r.record)
+	r.contain()
 	r.prober = probe.NewProber(func(a probe.Answer) { offer(r, r.answers, a) })
 	ready := func(ref tree.Ref) { offer(r, r.ready, ref) }
 	stranger := func(ref tree.Ref, pid int) {
@@ -231,7 +237,7 @@ func (r *runtime) close() {
 		r.notify.Close()
 	}
 	if r.reaper != nil {
-		r.reaper.Close()
+		r.endReaper()
 	}
 	if r.store != nil {
 		r.closeStore()

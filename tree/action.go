@@ -25,6 +25,17 @@ type Signal struct {
 	All    bool
 }
 
+// Inspect asks what is left of a process that was killed. Survives answers it, or
+// Exited if nothing is.
+type Inspect struct{ Ref }
+
+// Freeze stops all of a process from running (cgroup.freeze), or lets it run again.
+// Nothing answers it.
+type Freeze struct {
+	Ref
+	On bool
+}
+
 // Reply answers the Called event of the same ID.
 type Reply struct {
 	ID      uint64
@@ -33,7 +44,7 @@ type Reply struct {
 	Already bool
 	// Ignored says that a start was answered with StartIgnored.
 	Ignored bool
-	// Cause says in words why a start failed.
+	// Cause says in words why a start failed, or what could not be killed.
 	Cause string
 	// Changes is the answer to Apply.
 	Changes []Change
@@ -66,11 +77,16 @@ type Halt struct {
 	Exit    *Exit
 	// Limit is the intensity that was exceeded, for HaltGaveUp.
 	Limit Flags
+	// Left names the processes that could not be killed and are left behind, in
+	// words; empty: none.
+	Left string
 }
 
-func (Start) action()  {}
-func (Stop) action()   {}
-func (Kill) action()   {}
-func (Signal) action() {}
-func (Reply) action()  {}
-func (Halt) action()   {}
+func (Start) action()   {}
+func (Stop) action()    {}
+func (Kill) action()    {}
+func (Signal) action()  {}
+func (Inspect) action() {}
+func (Freeze) action()  {}
+func (Reply) action()   {}
+func (Halt) action()    {}

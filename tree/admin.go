@@ -22,6 +22,8 @@ func (t *Tree) call(c Called) {
 		t.nextChange()
 	case SignalChild:
 		t.signalChild(c.ID, r)
+	case FreezeChild:
+		t.freezeChild(c.ID, r)
 	case TerminateChild:
 		t.enqueue(c, r.Supervisor, r.ID, "stop")
 	case RestartChild:
@@ -55,6 +57,10 @@ func (t *Tree) enqueue(c Called, supervisor, id, verb string) {
 	}
 	if s == nil || !s.isSupervisor() || !s.alive {
 		t.act(Reply{ID: c.ID, Refusal: NoProc})
+		return
+	}
+	if n := t.index[id]; n != nil && n.stuck != "" {
+		t.act(Reply{ID: c.ID, Refusal: Unkillable, Cause: n.survivor()})
 		return
 	}
 	cause := t.report(Report{Kind: ReqMade, Node: id, Request: verb})

@@ -75,6 +75,8 @@ func (t *Tree) expire() {
 		switch {
 		case n.state == Starting:
 			t.startOverdue(n)
+		case n.state == Stopping && n.killing && !n.isSupervisor():
+			t.inspect(n)
 		case n.state == Stopping:
 			t.kill(n)
 		case n.state == BackingOff && n.isPutOff():

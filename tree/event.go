@@ -19,6 +19,9 @@ type Exit struct {
 	// Lost says that it has ended and that nobody was there to be told how: an
 	// abnormal end, whatever Success says.
 	Lost bool
+	// OOM says that the kernel had killed a process of it because memory had run
+	// out.
+	OOM bool
 }
 
 // Event is a fact that the runtime reports to the tree. The set is closed.
@@ -112,6 +115,13 @@ type Dropped struct {
 	Bytes int64
 }
 
+// Survives answers Inspect: a killed process is still there. Cause names what is left
+// of it, in words.
+type Survives struct {
+	Ref
+	Cause string
+}
+
 func (Boot) event()         {}
 func (Started) event()      {}
 func (StartFailed) event()  {}
@@ -127,3 +137,4 @@ func (Tick) event()         {}
 func (Resumed) event()      {}
 func (Adopted) event()      {}
 func (Dropped) event()      {}
+func (Survives) event()     {}

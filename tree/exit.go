@@ -21,16 +21,20 @@ func (s Success) accepts(e Exit) bool {
 	return false
 }
 
-// String is the end in words: "exit code 3", "killed by SIGKILL", "ended, and
-// nobody saw how".
+// String is the end in words: "exit code 3", "killed by SIGKILL", "killed by SIGKILL
+// (memory had run out)", "ended, and nobody saw how".
 func (e Exit) String() string {
 	if e.Lost {
 		return "ended, and nobody saw how"
 	}
+	words := "exit code " + strconv.Itoa(e.Code)
 	if e.Signal != "" {
-		return "killed by " + e.Signal
+		words = "killed by " + e.Signal
 	}
-	return "exit code " + strconv.Itoa(e.Code)
+	if e.OOM {
+		words += " (memory had run out)"
+	}
+	return words
 }
 
 // reason is that of an end nobody asked for.
@@ -52,7 +56,7 @@ func (t *Tree) processExited(e Exited) {
 		return
 	}
 	exit := e.Exit
-	n.alive = false
+	n.alive, n.frozen, n.stuck = false, false, ""
 	switch {
 	case n.state == Stopping && n.overdue:
 		n.overdue = false
@@ -81,6 +85,9 @@ func (t *Tree) processEnded(n *node, exit Exit, because uint64) {
 	}
 	n.lastEnd = &End{Reason: reason, Exit: &exit, At: t.now}
 	n.ranFor(t.now - n.upAt)
+	if exit.OOM {
+		because = t.report(Report{Kind: OOMKilled, Node: n.id(), PID: n.pid, Because: because})
+	}
 	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: &exit, Because: because})
 	n.end = ending{seq: seq, normal: !n.ailing && n.spec.Success.accepts(exit), blame: blame{n.id(), &exit}}
 	t.send(n.parent, message{kind: childExit, child: n, generation: n.generation})
@@ -108,7 +115,9 @@ func (t *Tree) childEnded(s, c *node) {
 // fail shows a supervisor that gave up, and what it had below it, as failed. The
 // giving up is the cause of all of it.
 func (t *Tree) fail(n *node, cause uint64) {
-	t.become(n, Failed, cause)
+	if n.stuck == "" {
+		t.become(n, Failed, cause)
+	}
 	for _, c := range n.children {
 		t.fail(c, cause)
 	}

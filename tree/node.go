@@ -39,6 +39,10 @@ type node struct {
 	chosen    *Strategy // that its last failure chose; nil: its supervisor's own
 	adopted   bool      // another runtime started it
 	fitness
+	frozen bool // it does not run, an operator wants it so
+	// stuck says what is left of it that cannot be killed; "": nothing is known of
+	// such.
+	stuck string
 
 	// Of a supervisor.
 	children []*node // in start order (OTP: {Ids, Db})
@@ -167,7 +171,7 @@ func (t *Tree) becomeStarting(n *node, cause uint64) {
 	t.gen++
 	n.generation = t.gen
 	n.held, n.overdue, n.asked, n.killing = false, false, false, false
-	n.signalled, n.adopted = 0, false
+	n.signalled, n.adopted, n.frozen = 0, false, false
 	n.fitness = fitness{}
 	n.end = ending{}
 }

@@ -8,13 +8,13 @@ import (
 // Redo lists what was asked for and is not answered yet, in order of generation:
 // Start for a process whose start is not answered, Stop for one that was asked to
 // stop, after its Start if that is open too, and Kill in place of Stop for one
-// that was killed. A runtime whose predecessor has died cannot know which of it
+// that was killed, Freeze for one that is frozen. A runtime whose predecessor has died cannot know which of it
 // was carried out. Signals are not among it: nothing answers them. Redo changes
 // nothing.
 func (t *Tree) Redo() []Action {
 	var open []*node
 	t.each(func(n *node) {
-		if !n.isSupervisor() && (n.state == Starting && !n.alive || n.state == Stopping) {
+		if !n.isSupervisor() && (n.state == Starting && !n.alive || n.state == Stopping || n.frozen) {
 			open = append(open, n)
 		}
 	})
@@ -26,6 +26,8 @@ func (t *Tree) Redo() []Action {
 			actions = append(actions, Start{Ref: n.ref(), Spec: &spec})
 		}
 		switch {
+		case n.frozen:
+			actions = append(actions, Freeze{Ref: n.ref(), On: true})
 		case n.state != Stopping:
 		case n.killing:
 			actions = append(actions, Kill{n.ref()})

@@ -27,6 +27,10 @@ const (
 	ChildChanged    Kind = "changed"      // … changed its spec
 	ChildAdopted    Kind = "adopted"      // another runtime watches it now; PID is set
 	OutputDropped   Kind = "log_dropped"  // Bytes of its output were thrown away
+	OOMKilled       Kind = "oom_killed"   // the kernel killed a process of it, for memory had run out
+	CannotBeKilled  Kind = "unkillable"   // it was killed and is still there: Cause
+	Frozen          Kind = "frozen"       // it does not run any more
+	Thawed          Kind = "thawed"       // it runs again
 )
 
 // Report is one line of the event record: what happened, to what, and which
@@ -47,8 +51,8 @@ type Report struct {
 	// Child is the child whose restart exceeded the limit, for gave_up; the
 	// significant child whose end began an automatic shutdown, for stopping.
 	Child string
-	// Cause says in words why a start failed, was put off or is not complete, or what
-	// is unhealthy.
+	// Cause says in words why a start failed, was put off or is not complete, what is
+	// unhealthy, or what is left of one that cannot be killed.
 	Cause string
 	// Strategy is what the child's OnExit chose, for restarting; empty: its
 	// supervisor's own.

@@ -47,6 +47,12 @@ type SignalChild struct {
 	All    bool   // the whole group, not the main process alone
 }
 
+// FreezeChild stops a running process from running, or lets it run again.
+type FreezeChild struct {
+	ID   string
+	Thaw bool
+}
+
 // ChangeSupervisor replaces the flags and children's specs of one running
 // supervisor and touches no process (supervisor's code_change/3): children that
 // the list lacks are kept behind it, new ones are not started.
@@ -79,6 +85,7 @@ func (CycleChild) request()       {}
 func (DeleteChild) request()      {}
 func (StartChild) request()       {}
 func (SignalChild) request()      {}
+func (FreezeChild) request()      {}
 func (ChangeSupervisor) request() {}
 func (Apply) request()            {}
 func (ShutdownTree) request()     {}
@@ -115,6 +122,8 @@ const (
 	NotRunning Refusal = "not_running"
 	// NotProcess: the request is for processes and the name is a supervisor's.
 	NotProcess Refusal = "not_a_process"
+	// Unkillable: the process was killed and is still there.
+	Unkillable Refusal = "unkillable"
 	// ShuttingDown: the tree is being stopped.
 	ShuttingDown Refusal = "shutting_down"
 )

@@ -88,6 +88,8 @@ type SavedNode struct {
 	Failed    int        `json:",omitzero"`
 	Trouble   string     `json:",omitzero"`
 	Ailing    bool       `json:",omitzero"`
+	Frozen    bool       `json:",omitzero"`
+	Stuck     string     `json:",omitzero"`
 
 	// Of a supervisor.
 	Inbox     []SavedMessage  `json:",omitzero"`

@@ -37,6 +37,7 @@ func (t *Tree) requestStop(c *node, brutal bool) {
 	case c.isSupervisor():
 		t.send(c, message{kind: parentStop, cause: c.cause})
 	default:
+		t.thaw(c)
 		t.act(Stop{c.ref()})
 	}
 	if c.parent != nil {
@@ -54,6 +55,9 @@ func (t *Tree) kill(n *node) {
 	n.killing = true
 	if !n.isSupervisor() {
 		t.act(Kill{n.ref()})
+		if !t.opts.OTP {
+			t.after(n, killPatience)
+		}
 		return
 	}
 	if n.op == nil || n.op.kind != opEnd {
@@ -172,11 +176,16 @@ func (t *Tree) haltFor(root *node, op *operation) {
 
 // halt is the last thing a tree does.
 func (t *Tree) halt(h Halt) {
+	h.Left = t.survivors()
 	t.ended = &h
 	t.runnable, t.timers = nil, nil
 	t.refuseChanges()
 	for _, id := range t.waiting {
-		t.act(Reply{ID: id})
+		reply := Reply{ID: id}
+		if h.Left != "" {
+			reply.Refusal, reply.Cause = Unkillable, h.Left
+		}
+		t.act(reply)
 	}
 	t.waiting = nil
 	t.act(h)

@@ -88,6 +88,8 @@ func (a *auditor) node(n *node) {
 	a.want(n.generation <= a.tree.gen, n, "has the generation %d of %d", n.generation, a.tree.gen)
 	a.want(n.cause <= a.tree.seq, n, "has the cause %d of %d", n.cause, a.tree.seq)
 	a.want(!n.killing || !n.present() || n.state == Stopping, n, "is killed and %s", n.state)
+	a.want(n.stuck == "" || n.alive && n.killing && n.state == Stopping, n, "cannot be killed and is %s", n.state)
+	a.want(!n.frozen || n.alive && n.state != Stopping, n, "is frozen and %s", n.state)
 	a.want(!n.overdue || n.state == Stopping || n.state == Stopped || n.state == Finished || n.state == Failed, n, "is overdue and %s", n.state)
 	a.want(!n.ailing || n.state == Stopping && n.alive && !n.asked && !n.overdue && !n.isSupervisor(), n, "is ailing and %s", n.state)
 	a.deadline(n)
@@ -125,7 +127,7 @@ func (a *auditor) child(s, c *node) {
 		return
 	}
 	if !s.alive {
-		a.want(!c.present() && !c.pendingRestart(), c, "is %s below %s, which has ended", c.state, s.id())
+		a.want(!c.present() && !c.pendingRestart() || c.stuck != "", c, "is %s below %s, which has ended", c.state, s.id())
 		return
 	}
 	switch c.state {
@@ -134,7 +136,7 @@ func (a *auditor) child(s, c *node) {
 	case Starting:
 		a.want(s.head(c) != nil && s.head(c).verb == stepStart || s.ends(c), c, "starts by itself")
 	case Stopping:
-		a.want(s.head(c) != nil || s.ends(c) || c.isSupervisor() && !c.asked || c.ailing, c, "stops by itself")
+		a.want(c.stuck != "" || s.head(c) != nil || s.ends(c) || c.isSupervisor() && !c.asked || c.ailing, c, "stops by itself")
 	case Restarting:
 		op := s.op
 		a.want(op != nil && op.kind == opRestart && op.child == c || s.will(tryAgain, c) || s.ends(c), c, "waits for a restart, and none comes")
@@ -211,7 +213,7 @@ func (a *auditor) operation(s *node, op *operation) {
 	case opEnd:
 		a.want(s.state == Stopping || s.state == Starting && op.reason == endInitFailed, s, "is %s and ends", s.state)
 		for _, c := range s.children {
-			a.want(!c.present() || s.ends(c), s, "ends and leaves %s", c.id())
+			a.want(!c.present() || s.ends(c) || c.stuck != "", s, "ends and leaves %s", c.id())
 		}
 	default:
 		a.want(s.state != Starting, s, "is starting and has another thing to do")

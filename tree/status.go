@@ -31,6 +31,14 @@ const (
 	Failed State = "failed"
 )
 
+// States that only Status tells, of a process that is Up and one that is Stopping.
+const (
+	// IsFrozen: it is stopped from running, see FreezeChild.
+	IsFrozen State = "frozen"
+	// IsUnkillable: it was killed and something of it is left.
+	IsUnkillable State = "unkillable"
+)
+
 // EndReason says how an incarnation ended; the words are last_exit's.
 type EndReason string
 
@@ -164,7 +172,12 @@ func (n *node) status(deep bool) Status {
 // shown is the state to tell. A node that has died while its supervisor was
 // busy is told as what its supervisor is going to do about it.
 func (n *node) shown() State {
-	if n.state != Up || n.alive {
+	switch {
+	case n.stuck != "":
+		return IsUnkillable
+	case n.frozen && n.state == Up:
+		return IsFrozen
+	case n.state != Up || n.alive:
 		return n.state
 	}
 	if n.spec.Restart == Permanent || n.spec.Restart == Transient && !n.end.normal {

@@ -90,6 +90,10 @@ func (t *Tree) issue(s *node) {
 		st.child.tries = 0
 		t.start(st.child, op.cause, op.counted)
 	case stepStop, stepPause, stepDiscard:
+		if st.child.stuck != "" && t.endsAll() {
+			op.next++ // it is left behind
+			return
+		}
 		if t.beginStop(st.child, s.killing, op.cause) {
 			op.issued = true
 			return

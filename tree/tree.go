@@ -115,6 +115,8 @@ func (t *Tree) hear(e Event) {
 		t.processAdopted(e)
 	case Dropped:
 		t.outputDropped(e)
+	case Survives:
+		t.processSurvives(e)
 	}
 }
 
@@ -137,8 +139,13 @@ func (t *Tree) wake(s *node) {
 	}
 }
 
-// act and report append to what the present Step answers.
-func (t *Tree) act(a Action) { t.out.Actions = append(t.out.Actions, a) }
+// act and report append to what the present Step answers. A call that was answered
+// before its work was done has the number 0 by then.
+func (t *Tree) act(a Action) {
+	if reply, ok := a.(Reply); !ok || reply.ID != 0 {
+		t.out.Actions = append(t.out.Actions, a)
+	}
+}
 
 func (t *Tree) report(r Report) uint64 {
 	t.seq++

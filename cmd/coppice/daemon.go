@@ -76,8 +76,9 @@ func (a *app) runDaemon(ctx context.Context, watch bool, r *report) error {
 // to. A daemon that goes on with an earlier one's looks for no file; where there may
 // be a tree to go on with, a file that is wrong or gone may not matter.
 func (a *app) wanted() (daemonOptions, error) {
+	noCgroups := a.env("COPPICE_CGROUP") == "off"
 	if p, ok := a.engine.charged(); ok {
-		return daemonOptions{place: p, load: a.load}, nil
+		return daemonOptions{place: p, load: a.load, noCgroups: noCgroups}, nil
 	}
 	file, p, wrong := a.home()
 	var config *configs.Config
@@ -89,7 +90,8 @@ func (a *app) wanted() (daemonOptions, error) {
 	if wrong != nil && !hasJournal(p) {
 		return daemonOptions{}, wrong
 	}
-	return daemonOptions{place: p, wrong: wrong, load: func() (*configs.Config, error) { return config, wrong }}, nil
+	load := func() (*configs.Config, error) { return config, wrong }
+	return daemonOptions{place: p, wrong: wrong, noCgroups: noCgroups, load: load}, nil
 }
 
 // otherMax is how long another daemon has to say who it is. Its keeper replaces one

@@ -22,6 +22,9 @@ func endWords(code *int, signal *string) string {
 // lastExitWords is the last end of a process in a note.
 func lastExitWords(e *ipc.LastExit) string {
 	words := endWords(e.Code, e.Signal)
+	if e.OOM {
+		words += " (memory had run out)"
+	}
 	switch tree.EndReason(e.Reason) {
 	case tree.EndStartFailed:
 		if words == "" {

@@ -43,6 +43,8 @@ type daemonOptions struct {
 	echo     io.Writer // what the children write; nil: nowhere
 	colour   bool
 	watch    bool // reload when the tree file changes
+	// noCgroups: there are to be none, COPPICE_CGROUP=off.
+	noCgroups bool
 	// foreground: a terminal that hangs up stops the tree.
 	foreground bool
 	log        func(*configs.Config) *zap.Logger
@@ -65,7 +67,8 @@ func runTree(o daemonOptions) (int, error) {
 		Load: o.load, Detached: o.detached,
 		Folders: folders(o.place),
 		Echo:    o.echo, Colour: o.colour, Watch: o.watch, Foreground: o.foreground,
-		Log: o.log, Version: version, Started: o.started,
+		NoCgroups: o.noCgroups,
+		Log:       o.log, Version: version, Started: o.started,
 	})
 }
 

@@ -143,7 +143,7 @@ func (p page) list(texts []string, lead int) string {
 // needsAttention: it will not run without a person, or it has trouble to.
 func needsAttention(n *ipc.Node) bool {
 	switch tree.State(n.State) {
-	case tree.Failed, tree.Restarting, tree.BackingOff:
+	case tree.Failed, tree.Restarting, tree.BackingOff, tree.IsUnkillable:
 		return true
 	case tree.Stopped:
 		return !n.Held && n.LastExit != nil && tree.EndReason(n.LastExit.Reason) != tree.EndStopped
@@ -195,9 +195,9 @@ func statePaint(n ipc.Node) paint {
 	switch tree.State(n.State) {
 	case tree.Up:
 		return green
-	case tree.Starting, tree.Stopping:
+	case tree.Starting, tree.Stopping, tree.IsFrozen:
 		return yellow
-	case tree.Restarting, tree.BackingOff, tree.Failed:
+	case tree.Restarting, tree.BackingOff, tree.Failed, tree.IsUnkillable:
 		return red
 	case tree.Stopped:
 		if needsAttention(&n) {
@@ -241,6 +241,10 @@ func (p page) stateNote(n ipc.Node) string {
 		return join("since "+ago(p.now, n.Since)+p.until(n, ", gives up in "), n.Trouble)
 	case tree.Stopping:
 		return "since " + ago(p.now, n.Since) + p.until(n, ", killed in ")
+	case tree.IsFrozen:
+		return "`coppice thaw " + n.Name + "` lets it run again"
+	case tree.IsUnkillable:
+		return "was killed and is still there"
 	case tree.BackingOff:
 		return join("again"+p.until(n, " in "), cmp.Or(n.Waits, end))
 	case tree.Restarting:

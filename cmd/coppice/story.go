@@ -87,7 +87,11 @@ func causes(events []ipc.Event, at int) (chain []ipc.Event, torn bool) {
 // changesState says whether a kind of event tells of a node's state, and not only
 // of something beside it.
 func changesState(kind string) bool {
-	return tree.Kind(kind) != tree.OutputDropped
+	switch tree.Kind(kind) {
+	case tree.OutputDropped, tree.OOMKilled:
+		return false
+	}
+	return true
 }
 
 // stateAfter is the state that a node was left in by its last event.
@@ -95,10 +99,14 @@ func stateAfter(kind string) string {
 	switch tree.Kind(kind) {
 	case tree.StartBegun, tree.StillStarting:
 		return string(tree.Starting)
-	case tree.StartDone, tree.BecameReady, tree.ChildAdopted, tree.BecameHealthy, tree.BecameUnhealthy:
+	case tree.StartDone, tree.BecameReady, tree.ChildAdopted, tree.Thawed, tree.BecameHealthy, tree.BecameUnhealthy:
 		return string(tree.Up)
 	case tree.StopBegun:
 		return string(tree.Stopping)
+	case tree.Frozen:
+		return string(tree.IsFrozen)
+	case tree.CannotBeKilled:
+		return string(tree.IsUnkillable)
 	case tree.RestartBegun:
 		return string(tree.Restarting)
 	case tree.BackoffBegun:
@@ -231,6 +239,14 @@ func (s *story) clause(chain []ipc.Event, i int) {
 func (s *story) other(e ipc.Event, i int) {
 	text := s.who(e.Node)
 	switch tree.Kind(e.Kind) {
+	case tree.OOMKilled:
+		text += " ran out of memory and the kernel killed a process of it"
+	case tree.CannotBeKilled:
+		text += " cannot be killed"
+	case tree.Frozen:
+		text += " was frozen"
+	case tree.Thawed:
+		text += " runs again"
 	case tree.BecameUnhealthy:
 		text += " became unhealthy"
 	case tree.BecameHealthy:
@@ -258,7 +274,7 @@ func (s *story) at(e ipc.Event, i int) string {
 func (s *story) request(e ipc.Event) string {
 	verb, signal, _ := strings.Cut(e.Request, " ")
 	switch verb {
-	case "start", "stop", "restart":
+	case "start", "stop", "restart", "freeze", "thaw":
 		return "an operator asked to " + verb + " " + s.who(e.Node)
 	case "kill":
 		return "an operator sent " + signal + " to " + s.who(e.Node)

@@ -28,6 +28,7 @@ type exitForm struct {
 	Code   int    `json:"code"`
 	Signal string `json:"signal,omitempty"`
 	Lost   bool   `json:"lost,omitempty"`
+	OOM    bool   `json:"oom,omitempty"`
 }
 
 func ofRef(kind string, r tree.Ref) eventForm {
@@ -76,6 +77,9 @@ func formEvent(e tree.Event) (eventForm, error) {
 		form = ofRef("adopted", e.Ref)
 	case tree.Dropped:
 		form = eventForm{Kind: "dropped", ID: e.ID, Bytes: e.Bytes}
+	case tree.Survives:
+		form = ofRef("survives", e.Ref)
+		form.Cause = e.Cause
 	default:
 		return form, fmt.Errorf("an event %T has no form", e)
 	}
@@ -118,6 +122,8 @@ func (f *eventForm) event(config *configs.Config) (tree.Event, error) {
 		return tree.Resumed{}, nil
 	case "adopted":
 		return tree.Adopted{Ref: ref}, nil
+	case "survives":
+		return tree.Survives{Ref: ref, Cause: f.Cause}, nil
 	case "dropped":
 		return tree.Dropped{ID: f.ID, Bytes: f.Bytes}, nil
 	}

@@ -42,6 +42,7 @@ type (
 		PID        int             `json:"pid"`
 		Start      uint64          `json:"start"`
 		Inode      uint64          `json:"inode,omitempty"`
+		Cgroup     string          `json:"cgroup,omitempty"`
 		Outputs    []outputForm    `json:"outputs,omitzero"`
 	}
 	outputForm struct {
@@ -89,7 +90,7 @@ func (s *scratch) form(n uint64, r Record) (any, error) {
 	case Spawned:
 		return &spawnedForm{
 			head: head{N: n, Kind: kindSpawned}, ID: r.Ref.ID, Generation: r.Ref.Generation, PID: r.Identity.PID,
-			Start: r.Identity.Start, Inode: r.Identity.Inode,
+			Start: r.Identity.Start, Inode: r.Identity.Inode, Cgroup: r.Identity.Cgroup,
 			Outputs: mapped(r.Outputs, func(o Output) outputForm { return outputForm(o) }),
 		}, nil
 	case Reaped:
@@ -179,7 +180,7 @@ func decode(h head, text []byte) (Record, error) {
 		err := json.Unmarshal(text, &f)
 		return Spawned{
 			tree.Ref{ID: f.ID, Generation: f.Generation},
-			Identity{f.PID, f.Start, f.Inode},
+			Identity{f.PID, f.Start, f.Inode, f.Cgroup},
 			mapped(f.Outputs, func(o outputForm) Output { return Output(o) }),
 		}, err
 	case kindReaped:

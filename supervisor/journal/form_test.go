@@ -178,7 +178,7 @@ var words = rapid.SampledFrom([]string{"", "a", "b", "A=1", "\xff", "\x00", "\x0
 func randomRecord(t *rapid.T) Record {
 	id := rapid.SampledFrom([]string{"web", "api", "db"}).Draw(t, "id")
 	ref := tree.Ref{ID: id, Generation: tree.Generation(rapid.Uint64().Draw(t, "generation"))}
-	exit := rapid.SampledFrom([]tree.Exit{{}, {Code: 255}, {Signal: "SIGKILL"}, {Lost: true}}).Draw(t, "exit")
+	exit := rapid.SampledFrom([]tree.Exit{{}, {Code: 255}, {Signal: "SIGKILL", OOM: true}, {Lost: true}}).Draw(t, "exit")
 	at := time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "sec"), rapid.Int64Range(0, 1e9-1).Draw(t, "nsec")).UTC()
 	switch rapid.IntRange(0, 5).Draw(t, "kind") {
 	case 0:
@@ -188,7 +188,7 @@ func randomRecord(t *rapid.T) Record {
 	case 2:
 		return State{Config: randomConfig(t), Tree: tree.Saved{Starts: []any{nil}}}
 	case 3:
-		return Spawned{ref, Identity{rapid.Int().Draw(t, "pid"), rapid.Uint64().Draw(t, "start"), rapid.Uint64().Draw(t, "inode")}, nil}
+		return Spawned{ref, Identity{rapid.Int().Draw(t, "pid"), rapid.Uint64().Draw(t, "start"), rapid.Uint64().Draw(t, "inode"), rapid.String().Draw(t, "cgroup")}, nil}
 	}
 	step := Step{At: tree.Time(rapid.Int64().Draw(t, "at")), Wall: at}
 	for range rapid.IntRange(0, 3).Draw(t, "events") {
@@ -301,7 +301,7 @@ func TestLinesAreAsTheyWere(t *testing.T) {
 			`{"n":7,"k":"step","seq":13,"at":5,"wall":"2026-11-25T20:24:07.123456789Z","events":[{"e":"exited","id":"web","g":7,"exit":{"code":3}},{"e":"called","call":9,"request":{"r":"terminate_child","id":"api"}}],"reports":[{"seq":13,"because":12,"kind":"exited","node":"web","pid":77,"exit":{"code":3}}]}`,
 		},
 		{
-			Spawned{ref, Identity{77, 1234, 99}, []Output{{"stdout", 3, 4}}},
+			Spawned{ref, Identity{77, 1234, 99, ""}, []Output{{"stdout", 3, 4}}},
 			`{"n":7,"k":"spawned","id":"web","g":7,"pid":77,"start":1234,"inode":99,"outputs":[{"stream":"stdout","mark":3,"inode":4}]}`,
 		},
 		{

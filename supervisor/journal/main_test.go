@@ -74,7 +74,7 @@ func story(from, n int) []Record {
 	}
 	for g := tree.Generation(from); len(records) < n; g++ {
 		ref := tree.Ref{ID: "web", Generation: g}
-		records = append(records, Spawned{ref, Identity{77, 1234, 99}, []Output{{"stdout", 3, 4}}})
+		records = append(records, Spawned{ref, Identity{77, 1234, 99, ""}, []Output{{"stdout", 3, 4}}})
 		step(tree.Started{Ref: ref, PID: 77})
 		records = append(records, Sent{Refs: []tree.Ref{ref}}, Reaped{ref, tree.Exit{Signal: "SIGTERM"}, wall})
 		step(tree.Exited{Ref: ref, Exit: tree.Exit{Signal: "SIGTERM"}})

@@ -16,7 +16,8 @@ type processForm struct {
 	Ready   *readyForm `json:"ready,omitempty"`
 	Log     int        `json:"log"`
 
-	Setup configs.Setup `json:"setup,omitzero"`
+	Setup  configs.Setup  `json:"setup,omitzero"`
+	Limits configs.Limits `json:"limits,omitzero"`
 }
 
 // processOf reads the Start of a spec; nil is no process.
@@ -60,6 +61,7 @@ func (p *poolWriter) formProcess(process *configs.Process) (processForm, error) 
 		Env:     p.env(process.Env),
 		Log:     log,
 		Setup:   process.Setup,
+		Limits:  process.Limits,
 	}
 	form.Ready = formReady(process.Ready)
 	return form, err
@@ -135,7 +137,7 @@ func (p *poolReader) process(f processForm) (*configs.Process, error) {
 	dir, err2 := at(p.texts, f.Dir)
 	argv, err3 := tried(f.Argv, func(place int) (string, error) { return at(p.texts, place) })
 	log, err4 := at(p.pool.Logs, f.Log)
-	process := &configs.Process{Program: program, Argv: argv, Dir: dir, Log: log, Setup: f.Setup}
+	process := &configs.Process{Program: program, Argv: argv, Dir: dir, Log: log, Setup: f.Setup, Limits: f.Limits}
 	var err5, err6 error
 	if f.Env != 0 {
 		process.Env, err5 = at(p.envs, f.Env-1)

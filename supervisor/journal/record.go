@@ -71,6 +71,9 @@ type Identity struct {
 	// Inode is that of its pidfd, unique for the boot (pidfs, Linux 6.9); 0 where
 	// the kernel has none.
 	Inode uint64
+	// Cgroup is the folder of the cgroup that it was started in; empty: none of its
+	// own.
+	Cgroup string
 }
 
 // Output is a pipe that carries the output of a process.

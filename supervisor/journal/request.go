@@ -34,6 +34,12 @@ func formRequest(r tree.Request) (requestForm, error) {
 		return requestForm{Kind: "delete_child", Supervisor: r.Supervisor, ID: r.ID}, nil
 	case tree.SignalChild:
 		return requestForm{Kind: "signal_child", ID: r.ID, Signal: r.Signal, All: r.All}, nil
+	case tree.FreezeChild:
+		kind := "freeze_child"
+		if r.Thaw {
+			kind = "thaw_child"
+		}
+		return requestForm{Kind: kind, ID: r.ID}, nil
 	case tree.Apply:
 		return requestForm{Kind: "apply"}, nil
 	case tree.ShutdownTree:
@@ -58,6 +64,8 @@ func (f *requestForm) request(config *configs.Config) (tree.Request, error) {
 		return tree.DeleteChild{Supervisor: f.Supervisor, ID: f.ID}, nil
 	case "signal_child":
 		return tree.SignalChild{ID: f.ID, Signal: f.Signal, All: f.All}, nil
+	case "freeze_child", "thaw_child":
+		return tree.FreezeChild{ID: f.ID, Thaw: f.Kind == "thaw_child"}, nil
 	case "apply":
 		if config == nil {
 			return nil, errNoConfig

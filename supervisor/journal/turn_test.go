@@ -17,7 +17,7 @@ func TestBeginCarriesTheLivingOver(t *testing.T) {
 	dir := t.TempDir()
 	j := begun(t, dir)
 	spawned := func(id string, g tree.Generation) Spawned {
-		return Spawned{tree.Ref{ID: id, Generation: g}, Identity{int(g), 1, 2}, []Output{{"stdout", 1, 2}}}
+		return Spawned{tree.Ref{ID: id, Generation: g}, Identity{int(g), 1, 2, ""}, []Output{{"stdout", 1, 2}}}
 	}
 	web, api, job, gone, bad := spawned("web", 1), spawned("api", 2), spawned("job", 3), spawned("gone", 4), spawned("bad", 5)
 	must(t, j.Append(web, api, job, gone, bad))

@@ -93,7 +93,8 @@ func (r *Reaper) adopt(a Adoption) {
 		ref:     a.Ref,
 		group:   group{number: a.Identity.PID, leader: a.Identity},
 		asked:   a.Asked,
-		adopted: &adopted{identity: a.Identity, lookup: a.Lookup},
+		adopted: &adopted{identity: a.Identity, lookup: a.Lookup, parent: unix.Getppid()},
+		cgroup:  inherited(a.Identity.Cgroup),
 	}
 	r.children[c.ref] = c
 	there := c.recognise(a.PIDFD)
@@ -113,7 +114,8 @@ func (r *Reaper) adopt(a Adoption) {
 		}
 	case !r.isOurs(c):
 		r.watch(c)
-		r.tell(Adopted{Ref: c.ref, PID: c.group.number, Parent: parentOf(c.group.number)})
+		c.adopted.parent = parentOf(c.group.number)
+		r.tell(Adopted{Ref: c.ref, PID: c.group.number, Parent: c.adopted.parent})
 	}
 	crash.Point("adopt.done")
 }

@@ -61,7 +61,7 @@ func (r *Reaper) onlyZombies(c *child) bool {
 			return false
 		}
 	}
-	return true
+	return c.cgroup == nil && len(r.strays(c)) == 0
 }
 
 // leftMembers says whether a main process that is gone has left members of its group

@@ -24,9 +24,12 @@ const (
 type child struct {
 	ref     tree.Ref
 	group   group
-	asked   bool     // Stop or Kill came before the end of the main process
-	swept   bool     // they did not, so what was left of the group was killed
-	adopted *adopted // what only a child of another parent has, else nil
+	cgroup  *cgroup    // nil: there is none
+	seen    []Identity // below the main process, where there is no cgroup
+	asked   bool       // Stop or Kill came before the end of the main process
+	swept   bool       // they did not, so what was left of the group was killed
+	killed  bool       // Kill came: whoever turns up of it is killed, too
+	adopted *adopted   // what only a child of another parent has, else nil
 
 	// Once the main process has ended, while the group drains:
 	exit tree.Exit
@@ -46,6 +49,7 @@ func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 	if c == nil {
 		return
 	}
+	r.note(c)
 	c.asked = true
 	if signal == "" {
 		signal = "SIGTERM"
@@ -62,7 +66,8 @@ func (r *Reaper) kill(ref tree.Ref) {
 		return
 	}
 	if c := r.children[ref]; c != nil {
-		c.asked = true
+		r.note(c)
+		c.asked, c.killed = true, true
 		if r.send(c, "SIGKILL", true) {
 			r.signalled(c, true)
 		}
@@ -98,7 +103,7 @@ func (r *Reaper) send(c *child, name string, all bool) bool {
 	var err error
 	switch {
 	case all:
-		err = c.group.signal(number)
+		err = r.signalAll(c, number)
 	case reaped:
 		return false
 	default:
@@ -144,6 +149,9 @@ func (r *Reaper) mainEnded(c *child, exit tree.Exit) {
 
 // noteEnd writes down how a main process ended.
 func (r *Reaper) noteEnd(c *child, ended Ended) {
+	if c.cgroup != nil && !c.asked && c.cgroup.oomKills() > c.cgroup.ooms {
+		ended.Exit.OOM = true
+	}
 	c.exit, c.at = ended.Exit, ended.At
 	r.notes.Reaped(c.ref, c.exit, c.at)
 }
@@ -155,7 +163,7 @@ func (r *Reaper) sweep(c *child) error {
 		return nil
 	}
 	c.swept = true
-	return c.group.signal(unix.SIGKILL)
+	return r.signalAll(c, unix.SIGKILL)
 }
 
 // mainGone begins what comes after the main process: Exited, or draining. err is
@@ -164,7 +172,7 @@ func (r *Reaper) mainGone(c *child, err error) {
 	if r.mains[c.group.number] == c {
 		delete(r.mains, c.group.number)
 	}
-	if c.group.empty() {
+	if r.empty(c) {
 		r.exited(c)
 		return
 	}
@@ -183,8 +191,12 @@ func (r *Reaper) orphanEnded(pid int) {
 		group, _ = unix.Getpgid(pid) // asked before the zombie is gone
 	}
 	reap(pid)
-	if c := r.draining[group]; c != nil && c.group.empty() {
-		r.exited(c)
+	if c := r.draining[group]; c != nil {
+		r.settle(c)
+		return
+	}
+	for _, c := range r.draining { // it may have left the group of one of them
+		r.settle(c)
 	}
 }
 
@@ -198,13 +210,24 @@ func (r *Reaper) drain(c *child) {
 // lookAt looks at a draining group if it is time.
 func (r *Reaper) lookAt(c *child, now time.Time) {
 	if !c.due.After(now) {
-		if c.group.empty() || r.onlyZombies(c) {
-			r.exited(c)
+		if r.settle(c) {
 			return
+		}
+		if c.swept || c.killed {
+			_ = r.signalAll(c, unix.SIGKILL) // who cannot be signalled was told of already
 		}
 		c.put(now)
 	}
 	r.alarm(c.due)
+}
+
+// settle tells that a draining child is gone, if it is.
+func (r *Reaper) settle(c *child) bool {
+	if !r.empty(c) && !r.onlyZombies(c) {
+		return false
+	}
+	r.exited(c)
+	return true
 }
 
 // put puts the next look off, twice as long as the last.
@@ -219,6 +242,9 @@ func (r *Reaper) exited(c *child) {
 		r.unwatch(c)
 	}
 	c.group.release()
+	if c.cgroup != nil && c.cgroup.spent {
+		r.cgroups.discard(c.cgroup)
+	}
 	if r.draining[c.group.number] == c {
 		delete(r.draining, c.group.number)
 	}

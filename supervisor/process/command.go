@@ -3,6 +3,8 @@ package process
 import (
 	"os"
 	"syscall"
+
+	"coppice/configs"
 )
 
 // Command says what a child executes. It is complete: nothing is taken from the
@@ -23,6 +25,9 @@ type Command struct {
 	// NoNewPrivs keeps the child from what setuid bits and file capabilities would
 	// give it, see PR_SET_NO_NEW_PRIVS in prctl(2).
 	NoNewPrivs bool
+	// Limits are what the child's cgroup is limited to. Without one a start with
+	// limits fails.
+	Limits configs.Limits
 	// Stdout and Stderr are what the child writes to; nil is /dev/null. They may
 	// be the same file. They belong to the reaper from Start on, which closes
 	// them once they are not needed any more, whether the start succeeds or

@@ -38,6 +38,30 @@
 // the group is draining, and Exited waits until it is empty. Exited carries the
 // status of the main process as the kernel told it, whatever was asked.
 //
+// # What a child is
+//
+// All of a child are its main process and whoever descends from that, wherever they
+// went. Where a cgroup v2 hierarchy may be written to, each child has a group of its
+// own there, COPPICE/NAME.process, in which it is from its first instruction on and
+// which nothing leaves by itself: a double fork and setsid(2) change nothing. Stop
+// signals the process group at once and then the others of the cgroup one by one, Kill
+// writes cgroup.kill, and Exited is told when the group holds nobody: cgroup.events is
+// read when the main process is reaped and whenever an orphan is. (A notice by inotify
+// would come ten milliseconds late and cost a descriptor; the last process of a group
+// whose main process is gone is always an orphan, and those are told to us.) A group
+// is kept for the next start, unless it was killed or has limits: then it is made anew.
+// So the counts of one with limits begin at 0, and by memory.events an end is known as
+// one for which memory had run out.
+//
+// Without cgroups whoever leaves the process group is looked for: its parent dies
+// sooner or later, and then it is a child of this process, or of the keeper, for both
+// are subreapers. So it is enough to look at the children of those that are nobody's
+// main process, and at who descends from them. They are known by the variable of the
+// incarnation, by the session, or because they were seen below the main process when
+// that was asked to end. Somebody who has cleared its environment, begun a session and
+// lost its parent before that is not found, until the whole tree ends: then all who are
+// left are killed (EndOrphans).
+//
 // # Draining groups
 //
 // Nobody is told when a process group becomes empty. A member that dies as an
@@ -140,8 +164,6 @@
 // garbage collection then stops the whole daemon until it returns: such a program
 // has to be started through another process of ours, which may hang in its place.
 //
-// A process that leaves its group (setsid or setpgid) is not part of the group
-// any more: neither Stop nor Kill reach it, and Exited does not wait for it. The
-// other way round, a member whose parent has left the group and never waits for it
+// Without cgroups a member whose parent has left the group and never waits for it
 // stays in the group as a zombie, and Exited waits until that parent ends.
 package process

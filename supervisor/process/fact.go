@@ -82,6 +82,14 @@ type JobDone struct {
 // OK says that it ended by itself with the code 0.
 func (d JobDone) OK() bool { return d.Cause == "" && !d.TimedOut && d.Exit == tree.Exit{} }
 
+// Survives answers Inspect: something of a child is left though it was killed.
+type Survives struct {
+	tree.Ref
+	// Cause names what is left, in words.
+	Cause string
+}
+
+func (Survives) fact()     {}
 func (Started) fact()      {}
 func (StartFailed) fact()  {}
 func (Adopted) fact()      {}

@@ -17,6 +17,9 @@ type Identity struct {
 	// Inode is the inode of its pidfds, which no other process of this boot
 	// has (pidfs, Linux 6.9 and later). 0: not known.
 	Inode uint64
+	// Cgroup is the cgroup that it was started in, an absolute path; empty: in none
+	// of its own. It does not tell two processes apart.
+	Cgroup string
 }
 
 // Same says whether both are the same process: by the inodes where both are known,

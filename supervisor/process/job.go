@@ -45,7 +45,8 @@ type Job struct {
 // job is one of which JobDone was not told, or one that was killed and is not gone.
 type job struct {
 	Job
-	pid      int // 0: its file is busy, it is tried again
+	pid      int     // 0: its file is busy, it is tried again
+	cgroup   *cgroup // nil: there is none
 	tries    int
 	pipe     int // what it writes, -1: nobody can write any more
 	output   []byte
@@ -60,9 +61,9 @@ type job struct {
 // StartJob starts a job; JobDone answers it, once. Its ID must be new. It may be
 // called by any goroutine and never blocks.
 //
-// The job leads a session and a group of its own, as a child does. When its main
-// process has ended, or its limit has passed, all of its group is killed, and nobody
-// waits for a process that has left the group and holds its output.
+// The job leads a session and a group of its own, as a child does, and has a cgroup
+// where there are some. When its main process has ended, or its limit has passed, all
+// of it is killed, and nobody waits for a process that got away and holds its output.
 func (r *Reaper) StartJob(j Job) {
 	r.enqueue(func() { r.startJob(&job{Job: j, pipe: -1}) })
 }
@@ -139,13 +140,13 @@ func (r *Reaper) forkJob(j *job) *failure {
 	if u := command.User; u != nil {
 		_ = unix.Fchown(ends[1], int(u.Uid), int(u.Gid)) // so that it can open /dev/stdout
 	}
-	pid, failed := r.spawn(&command)
+	pid, cgroup, failed := r.spawn(&command, fmt.Sprintf("%s.%d%s", j.Ref.ID, j.ID, jobSuffix))
 	command.close()
 	if failed != nil {
 		unix.Close(ends[0])
 		return failed
 	}
-	j.pid, j.pipe = pid, ends[0]
+	j.pid, j.cgroup, j.pipe = pid, cgroup, ends[0]
 	r.mainJobs[pid] = j
 	if old := r.draining[pid]; old != nil {
 		r.exited(old) // the number was free, as for a child
@@ -228,7 +229,7 @@ func lastBytes(old, new []byte) []byte {
 
 // jobEnded deals with a job whose main process is a zombie of ours.
 func (r *Reaper) jobEnded(j *job, exit tree.Exit) {
-	_ = unix.Kill(-j.pid, unix.SIGKILL) // the zombie holds the number, and is a member itself
+	j.end() // the zombie holds the number, and is a member itself
 	for more := pipeChunks; more > 0 && j.pipe >= 0; more-- {
 		if n, _ := r.readChunk(j); n < jobChunk {
 			break
@@ -243,6 +244,9 @@ func (r *Reaper) jobEnded(j *job, exit tree.Exit) {
 func (r *Reaper) jobDone(j *job, exit tree.Exit, failed *failure) {
 	r.hush(j)
 	delete(r.jobs, j.ID)
+	if j.cgroup != nil {
+		r.cgroups.discard(j.cgroup)
+	}
 	if j.told {
 		return
 	}
@@ -264,9 +268,17 @@ func (r *Reaper) killJob(j *job) {
 		r.jobDone(j, tree.Exit{}, &f)
 		return
 	}
-	_ = unix.Kill(-j.pid, unix.SIGKILL) // who may not be killed is told of below
+	j.end() // who may not be killed is told of below
 	j.deadline = time.Now().Add(killPatience)
 	r.alarm(j.deadline)
+}
+
+// end kills all of a job.
+func (j *job) end() {
+	if j.cgroup != nil {
+		_ = j.cgroup.kill() // the group below is killed in any case
+	}
+	_ = unix.Kill(-j.pid, unix.SIGKILL)
 }
 
 // abandonJob tells that a job that was killed is still there. Its number stays

@@ -40,6 +40,8 @@ type Reaper struct {
 	watched   map[int]*child      // by pidfd: it is in the poller
 	sought    map[tree.Ref]*child // looked at until it is known how, or that, they ended
 	census    census              // of this moment, nil: nobody needed it yet
+	treeID    string              // the first part of the mark of all children
+	cgroups   *Cgroups            // nil: there are none
 
 	jobs     map[JobID]*job // JobDone was not told
 	mainJobs map[int]*job   // by pid: the main process was not reaped
@@ -138,6 +140,29 @@ func (r *Reaper) Kill(ref tree.Ref) {
 // group. An end that follows is one that nobody asked for.
 func (r *Reaper) Signal(ref tree.Ref, signal string, all bool) {
 	r.enqueue(func() { r.signal(ref, signal, all) })
+}
+
+// EndOrphans kills whoever is left below this process that is no child and no job of
+// it: at the end of a tree, when all of its children have been told as gone.
+func (r *Reaper) EndOrphans() {
+	done := make(chan struct{})
+	r.Do(func() {
+		r.endOrphans()
+		close(done)
+	})
+	<-done
+}
+
+// Inspect asks what is left of a child that was killed: Survives says it, or Exited
+// that nothing is.
+func (r *Reaper) Inspect(ref tree.Ref) {
+	r.enqueue(func() { r.inspect(ref) })
+}
+
+// Freeze stops all processes of a child from running, or lets them run again,
+// through its cgroup. SignalFailed tells where that is not possible.
+func (r *Reaper) Freeze(ref tree.Ref, on bool) {
+	r.enqueue(func() { r.freeze(ref, on) })
 }
 
 // Close makes Run return once no child and no job is left. It ends none of them, and

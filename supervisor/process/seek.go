@@ -22,6 +22,7 @@ type adopted struct {
 	identity Identity
 	lookup   func(Identity) (Ended, bool)
 	sweepErr error // why the rest of its group could not be killed
+	parent   int   // who takes in its orphans
 
 	// While its end is sought:
 	life  life

@@ -27,6 +27,7 @@ type attempt struct {
 	tries   int
 	pause   time.Duration // before the next try
 	due     time.Time     // the next try
+	cgroup  *cgroup       // nil: there is none
 }
 
 // start is Start, on the goroutine of Run.
@@ -45,7 +46,8 @@ func (r *Reaper) start(ref tree.Ref, c Command) {
 // try executes the program, or puts that off if its file is busy.
 func (r *Reaper) try(a *attempt) {
 	a.tries++
-	pid, err := r.spawn(&a.command)
+	pid, cgroup, err := r.spawn(&a.command, a.ref.ID+groupSuffix)
+	a.cgroup = cgroup
 	switch {
 	case err == nil:
 		r.started(a, pid)
@@ -66,6 +68,9 @@ func (r *Reaper) started(a *attempt, pid int) {
 	if err != nil {
 		id = Identity{PID: pid} // there is no /proc, and no pidfd
 	}
+	if a.cgroup != nil {
+		id.Cgroup = a.cgroup.path
+	}
 	r.notes.Spawned(a.ref, id)
 	crash.Point("spawn.noted")
 	a.command.close()
@@ -76,7 +81,7 @@ func (r *Reaper) started(a *attempt, pid int) {
 	if old := r.mains[pid]; old != nil {
 		r.superseded(old)
 	}
-	c := &child{ref: a.ref, group: group{number: pid}}
+	c := &child{ref: a.ref, group: group{number: pid}, cgroup: a.cgroup}
 	r.children[a.ref] = c
 	r.mains[pid] = c
 	r.tell(Started{Ref: a.ref, PID: pid})
@@ -101,21 +106,27 @@ func (r *Reaper) cancel(ref tree.Ref) bool {
 	return true
 }
 
-// spawn executes a command: the first of the files it may mean that can be.
-func (r *Reaper) spawn(c *Command) (int, *failure) {
+// spawn executes a command in the cgroup of that name: the first of the files it may
+// mean that can be.
+func (r *Reaper) spawn(c *Command, group string) (int, *cgroup, *failure) {
 	files, err := lookup(c)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	attr, err := r.attributes(c)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
+	g, err := r.enclose(group, c.Limits, attr)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer release(attr)
 	var first *failure
 	for _, file := range files {
-		pid, errno := fork(file, c, attr)
+		pid, errno := r.forkInto(g, file, c, attr)
 		if errno == nil {
-			return pid, nil
+			return pid, g, nil
 		}
 		if first == nil {
 			f := explain(c, file, errno)
@@ -125,7 +136,7 @@ func (r *Reaper) spawn(c *Command) (int, *failure) {
 			break // execvp(3) goes on after these two only
 		}
 	}
-	return 0, first
+	return 0, nil, first
 }
 
 // attributes says what the child is to have of its parent.

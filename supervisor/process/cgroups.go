@@ -1,0 +1,216 @@
+package process
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coppice/configs"
+)
+
+// Cgroups is the part of the cgroup v2 hierarchy, cgroups(7), in which one tree has
+// a group for each of its children. It belongs to the goroutine of Run once a Reaper
+// has it. A nil *Cgroups is that of a tree without.
+type Cgroups struct {
+	own    string // the group of this process, or the one above if it moved below
+	base   string // <own>/coppice-<tree>
+	joined bool   // clone3(2) has put a child into its group once
+	// made are the groups of which this process knows that they can be used again.
+	made  map[string]bool
+	late  bool     // it cannot: children are moved right after the fork
+	husks []string // groups that could not be removed yet: somebody in them was dying
+}
+
+// groupSuffix ends the name of a child's group, so that no name is that of a file
+// which every group has: "cgroup.procs".
+const groupSuffix = ".process"
+
+// jobSuffix ends that of a job: NAME.NUMBER.job.
+const jobSuffix = ".job"
+
+// shelter is the group below base into which daemon and keeper move when controllers
+// are wanted: a group with controllers for its children may have no processes of its
+// own ("no internal processes", cgroups(7)).
+const shelter = "supervisor"
+
+// FindCgroups finds out where the groups of a tree go: below the group of this
+// process, if that hierarchy is mounted and may be written to. The error says why
+// there are none, in words for a person.
+func FindCgroups(treeID string) (*Cgroups, error) {
+	mount, root, err := cgroupMount()
+	if err != nil {
+		return nil, err
+	}
+	path, err := ownGroup("/proc/self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	inside, found := strings.CutPrefix(path, strings.TrimSuffix(root, "/"))
+	if !found || strings.HasPrefix(path, "/..") {
+		return nil, fmt.Errorf("this process's cgroup %s is not below what is mounted on %s", path, mount)
+	}
+	g := &Cgroups{own: filepath.Join(mount, inside), made: map[string]bool{}}
+	base := "coppice-" + treeID
+	if filepath.Base(g.own) == shelter && filepath.Base(filepath.Dir(g.own)) == base {
+		g.own = filepath.Dir(filepath.Dir(g.own)) // an earlier daemon of this tree has moved
+	}
+	g.base = filepath.Join(g.own, base)
+	// A process may be put into a group by who may write to the group above both.
+	if err := unix.Faccessat(unix.AT_FDCWD, filepath.Join(g.own, "cgroup.procs"), unix.W_OK, unix.AT_EACCESS); err != nil {
+		return nil, fmt.Errorf("the cgroup %s is not ours to write to: %w", g.own, err)
+	}
+	if err := os.Mkdir(g.base, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("cannot make a cgroup: %w", err)
+	}
+	return g, nil
+}
+
+// cgroupMount is where the hierarchy is mounted, and which of its groups is there.
+func cgroupMount() (mount, root string, err error) {
+	file, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return "", "", fmt.Errorf("cannot find out where cgroups are mounted: %w", err)
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		before, after, found := strings.Cut(lines.Text(), " - ")
+		fields := strings.Fields(before)
+		if found && strings.HasPrefix(after, "cgroup2 ") && len(fields) >= 5 {
+			return unescaped(fields[4]), unescaped(fields[3]), nil
+		}
+	}
+	return "", "", errors.New("no cgroup v2 hierarchy is mounted")
+}
+
+// unescaped undoes the escapes of mountinfo, proc_pid_mountinfo(5).
+func unescaped(path string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
+}
+
+// ownGroup is the v2 group that a /proc/PID/cgroup tells.
+func ownGroup(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("cannot find out the cgroup of a process: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if path, found := strings.CutPrefix(line, "0::"); found {
+			return strings.TrimSuffix(strings.TrimSuffix(path, "\n"), " (deleted)"), nil
+		}
+	}
+	return "", errors.New("this process is in no cgroup v2")
+}
+
+// Path is the folder of all groups of the tree; "" where there are none.
+func (g *Cgroups) Path() string {
+	if g == nil {
+		return ""
+	}
+	return g.base
+}
+
+// Holding is the group of a child if that holds a process, else "".
+func (g *Cgroups) Holding(name string, pid int) string {
+	if g == nil || pid <= 0 {
+		return ""
+	}
+	c := &cgroup{path: filepath.Join(g.base, name+groupSuffix)}
+	if !c.holds(pid) {
+		return ""
+	}
+	return c.path
+}
+
+// prepare makes the group of a process that is about to be started and sets its
+// limits. fd is the group's, to be closed by the caller.
+func (g *Cgroups) prepare(name string, limits configs.Limits) (c *cgroup, fd int, err error) {
+	c = &cgroup{path: filepath.Join(g.base, name)}
+	if !g.made[c.path] {
+		removeGroups(c.path) // an earlier daemon has left it
+	}
+	fd, err = unix.Open(c.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		if err = g.make(c); err == nil {
+			fd, err = unix.Open(c.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		}
+	}
+	if err != nil {
+		return nil, -1, fmt.Errorf("cannot make its cgroup %s: %w", c.path, err)
+	}
+	// One that was frozen would keep its first process from being executed.
+	if c.frozen() {
+		err = c.freeze(false)
+	}
+	if err == nil && limits != (configs.Limits{}) {
+		err = g.limit(c, limits)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, -1, err
+	}
+	return c, fd, nil
+}
+
+// make makes a child's group, and the folder of all groups if it was removed.
+func (g *Cgroups) make(c *cgroup) error {
+	err := os.Mkdir(c.path, 0o755)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.Mkdir(g.base, 0o755); err == nil || errors.Is(err, os.ErrExist) {
+			err = os.Mkdir(c.path, 0o755)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	g.made[c.path] = true
+	return nil
+}
+
+// Remove removes the folder of all groups and those below it that are empty: of
+// processes that were told as gone, all are. What is not empty stays.
+func (g *Cgroups) Remove() {
+	if g == nil {
+		return
+	}
+	entries, _ := os.ReadDir(g.base) // without it the removal below fails, too
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), groupSuffix) || strings.HasSuffix(entry.Name(), jobSuffix) {
+			removeGroups(filepath.Join(g.base, entry.Name()))
+		}
+	}
+	_ = unix.Rmdir(g.base) // daemon and keeper may be in it
+}
+
+// discard removes a group that is not used again, and those that could not be removed
+// before.
+func (g *Cgroups) discard(c *cgroup) {
+	if g == nil {
+		removeGroups(c.path)
+		return
+	}
+	delete(g.made, c.path)
+	g.husks = slices.DeleteFunc(append(g.husks, c.path), func(path string) bool {
+		removeGroups(path)
+		return unix.Access(path, unix.F_OK) == unix.ENOENT
+	})
+}
+
+// removeGroups removes a group and those that its processes have made below it.
+func removeGroups(path string) {
+	if unix.Rmdir(path) == nil {
+		return
+	}
+	entries, _ := os.ReadDir(path) // none: it is gone
+	for _, entry := range entries {
+		if entry.IsDir() {
+			removeGroups(filepath.Join(path, entry.Name()))
+		}
+	}
+	_ = unix.Rmdir(path) // one with a process in it stays
+}

@@ -1,0 +1,105 @@
+package process
+
+import (
+	"fmt"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coppice/configs"
+	"coppice/tree"
+)
+
+// enclose prepares the cgroup that a command is to be executed in; nil: there are
+// none.
+func (r *Reaper) enclose(group string, limits configs.Limits, attr *syscall.ProcAttr) (*cgroup, *failure) {
+	if r.cgroups == nil {
+		if limits == (configs.Limits{}) {
+			return nil, nil
+		}
+		return nil, &failure{Cause: "cannot set limits." + settings(limits)[0].key + ": there is no cgroup v2 to set it in"}
+	}
+	c, fd, err := r.cgroups.prepare(group, limits)
+	if err != nil {
+		return nil, &failure{Cause: err.Error(), Errno: errnoOf(err)}
+	}
+	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, fd
+	return c, nil
+}
+
+// release closes what enclose has opened.
+func release(attr *syscall.ProcAttr) {
+	if attr.Sys.UseCgroupFD {
+		unix.Close(attr.Sys.CgroupFD)
+	}
+}
+
+// forkInto forks a child that is in its cgroup from its first instruction on
+// (clone3(2) with CLONE_INTO_CGROUP, Linux 5.7). Where the kernel cannot do that, or a
+// filter forbids it, the child is moved right after the fork; what it has forked by
+// then stays outside.
+func (r *Reaper) forkInto(c *cgroup, file string, command *Command, attr *syscall.ProcAttr) (int, error) {
+	g := r.cgroups
+	if c == nil {
+		return fork(file, command, attr)
+	}
+	into := *attr
+	sys := *attr.Sys
+	into.Sys = &sys
+	if sys.UseCgroupFD = !g.late; !g.late {
+		pid, err := fork(file, command, &into)
+		if err == nil || g.joined || !refusesGroup(err) {
+			g.joined = g.joined || err == nil
+			return pid, err
+		}
+		sys.UseCgroupFD = false
+	}
+	pid, err := fork(file, command, &into)
+	if err != nil {
+		return pid, err
+	}
+	g.late = true // it was the group that was refused, not the program
+	if err := c.write("cgroup.procs", strconv.Itoa(pid)); err != nil && err != unix.ESRCH {
+		_ = unix.Kill(pid, unix.SIGKILL) // it is ours and was not waited for
+		reap(pid)
+		return 0, fmt.Errorf("cannot put it into its cgroup %s: %w", c.path, err)
+	}
+	return pid, nil
+}
+
+// refusesGroup says whether an error may be clone3's about the group. Most of them
+// may be the program's, too: then it fails without the group as well.
+func refusesGroup(err error) bool {
+	switch err {
+	case unix.ENOSYS, unix.EPERM, unix.EACCES, unix.EINVAL, unix.E2BIG, unix.EOPNOTSUPP:
+		return true
+	}
+	return false
+}
+
+// inherited is the cgroup of a child that was started for an earlier daemon.
+func inherited(path string) *cgroup {
+	if path == "" {
+		return nil
+	}
+	c := &cgroup{path: path, spent: true}
+	c.ooms = c.oomKills()
+	return c
+}
+
+// freeze is Freeze, on the goroutine of Run.
+func (r *Reaper) freeze(ref tree.Ref, on bool) {
+	c := r.children[ref]
+	if c == nil {
+		return
+	}
+	verb := map[bool]string{true: "freeze", false: "thaw"}[on]
+	if c.cgroup == nil {
+		r.tell(SignalFailed{Ref: ref, Signal: verb, Cause: "cannot " + verb + " it: it has no cgroup"})
+		return
+	}
+	if err := c.cgroup.freeze(on); err != nil {
+		r.tell(SignalFailed{Ref: ref, Signal: verb, Cause: fmt.Sprintf("cannot %s it: %v", verb, err)})
+	}
+}

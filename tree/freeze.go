@@ -1,0 +1,42 @@
+package tree
+
+// freezeChild stops a process from running, or lets it run again. It is neither a stop
+// nor an end: no supervisor hears of it.
+func (t *Tree) freezeChild(call uint64, r FreezeChild) {
+	n := t.index[r.ID]
+	switch {
+	case n == nil:
+		t.act(Reply{ID: call, Refusal: NotFound})
+	case n.isSupervisor():
+		t.act(Reply{ID: call, Refusal: NotProcess})
+	case !n.alive || n.state == Stopping:
+		t.act(Reply{ID: call, Refusal: NotRunning})
+	case n.frozen != r.Thaw:
+		t.act(Reply{ID: call, Already: true})
+	default:
+		verb := "freeze"
+		if r.Thaw {
+			verb = "thaw"
+		}
+		t.freeze(n, !r.Thaw, t.report(Report{Kind: ReqMade, Node: r.ID, PID: n.pid, Request: verb}))
+		t.act(Reply{ID: call})
+	}
+}
+
+func (t *Tree) freeze(n *node, on bool, because uint64) {
+	n.frozen = on
+	kind := Thawed
+	if on {
+		kind = Frozen
+	}
+	t.report(Report{Kind: kind, Node: n.id(), PID: n.pid, Because: because})
+	t.act(Freeze{Ref: n.ref(), On: on})
+}
+
+// thaw lets a frozen process run again that is about to be asked to stop: it could
+// not hear of that.
+func (t *Tree) thaw(n *node) {
+	if n.frozen {
+		t.freeze(n, false, n.cause)
+	}
+}

@@ -1,0 +1,52 @@
+package tree
+
+// killPatience is how long a killed process may take to be gone before it is asked
+// what is left of it: one that is in the middle of I/O cannot be killed (state D,
+// proc_pid_stat(5)), nor one that the daemon may not signal. OTP has nothing like it;
+// there, kill always ends a process.
+const killPatience = 5 * Second
+
+// inspect: a process was killed and is still there.
+func (t *Tree) inspect(n *node) { t.act(Inspect{n.ref()}) }
+
+// processSurvives: something of a killed process is left, and nothing more can be done
+// about it. Who waits for its end is told so, and no second incarnation is started
+// beside it: its supervisor waits, and goes on if it ends after all. Only the end of
+// the whole tree leaves it behind.
+func (t *Tree) processSurvives(e Survives) {
+	n := t.incarnation(e.Ref)
+	if n == nil || !n.alive || n.state != Stopping || !n.killing {
+		return
+	}
+	n.stuck = e.Cause
+	n.cause = t.report(Report{Kind: CannotBeKilled, Node: n.id(), PID: n.pid, Cause: e.Cause, Because: n.cause})
+	for s := n.parent; s != nil; s = s.parent {
+		if s.op != nil {
+			t.act(Reply{ID: s.op.call, Refusal: Unkillable, Cause: n.survivor()})
+			s.op.call = 0
+		}
+	}
+	if t.endsAll() && n.parent.head(n) != nil {
+		t.advance(n.parent)
+	}
+}
+
+// survivor says who it is, in words.
+func (n *node) survivor() string { return n.id() + ": " + n.stuck }
+
+// endsAll says that the whole tree is about to end.
+func (t *Tree) endsAll() bool { return t.root.op != nil && t.root.op.kind == opEnd }
+
+// survivors names those that an end of the tree leaves behind; "" are none.
+func (t *Tree) survivors() string {
+	text := ""
+	t.each(func(n *node) {
+		if n.stuck != "" {
+			if text != "" {
+				text += "; "
+			}
+			text += n.survivor()
+		}
+	})
+	return text
+}
