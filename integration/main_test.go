@@ -27,8 +27,7 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv(witnessVariable); what != "" {
 		beWitness(what)
 	}
-	if os.Getenv(guestVariable) != "" {
-		binary = "/bin/coppice"
+	if binary = os.Getenv(programVariable); binary != "" {
 		os.Exit(m.Run())
 	}
 	os.Exit(func() int {
