@@ -30,7 +30,7 @@
 //	on_exit       = { 42 = "one_for_all" } # ends that choose the strategy of their restart
 //	ready         = "exec"            # exit | notify | { tcp = "HOST:PORT" } | …
 //	start_timeout = "60s"             # or "infinity", the default for ready = "exit"
-//	backoff       = { initial = "1s", max = "60s", factor = 2 }
+//	backoff       = { initial = "1s", max = "60s", factor = 2, jitter = 0.5, decay = "10s" }
 //	health        = { http = "URL", interval = "10s" } # how it is, while it runs
 //	watch         = ["**/*.go"]       # a change of these files restarts it
 //	log           = { max_size = "16MiB", max_files = 8 } # how its output is kept

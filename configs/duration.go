@@ -174,7 +174,7 @@ func (t table) backoff() tree.Backoff {
 		return tree.Backoff{}
 	}
 	b := t.below("backoff", "backoff", values)
-	b.unknown([]string{"initial", "max", "factor"}, nil)
+	b.unknown([]string{"initial", "max", "factor", "jitter", "decay"}, nil)
 	if _, found := values["initial"]; !found {
 		b.fault("initial", say("for example: backoff = "+backoffForm), "backoff has no initial, its first delay")
 	}
@@ -183,7 +183,11 @@ func (t table) backoff() tree.Backoff {
 	if known && bounded && initial > limit {
 		b.fault("initial", say(fmt.Sprintf("say max = %q or longer", Brief(initial))), "backoff begins above its max of %s", Brief(limit))
 	}
-	return tree.Backoff{Initial: initial, Max: limit, Factor: b.factor()}
+	decay, given := b.delay("decay", 0)
+	if given && bounded && decay > limit {
+		b.fault("decay", say("leave decay out: a run of max takes everything back"), "decay is longer than max, %s: expected at most that", Brief(limit))
+	}
+	return tree.Backoff{Initial: initial, Max: limit, Factor: b.factor(), Jitter: b.jitter(), Decay: decay}
 }
 
 // delay reads a part of a backoff; false: it is faulty, or missing without a default.
@@ -211,6 +215,26 @@ func (t table) factor() float64 {
 	}
 	t.fault("factor", nil, "factor is %s: expected a number from 1 to %d", describe(t.values["factor"]), factorMax)
 	return defaultBackoffFactor
+}
+
+// jitter reads the part of a delay that chance may take off; none by default.
+func (t table) jitter() float64 {
+	var jitter float64
+	switch value := t.values["jitter"].(type) {
+	case nil:
+		return 0
+	case int64:
+		jitter = float64(value)
+	case float64:
+		jitter = value
+	default:
+		jitter = -1
+	}
+	if jitter >= 0 && jitter <= 1 {
+		return jitter
+	}
+	t.fault("jitter", nil, "jitter is %s: expected a number from 0 to 1, the greatest part of a delay that chance takes off it", describe(t.values["jitter"]))
+	return 0
 }
 
 // Brief is a duration as people write it: 3m, not 3m0s.

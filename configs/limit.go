@@ -14,7 +14,7 @@ import (
 // up goes on for ever in silence.
 func (g *graph) limit(m *member) {
 	flags := m.spec.Flags
-	delays := restartDelays(m.spec.Children)
+	delays := restartDelays(m.spec.Children, leastDelay)
 	if flags.Intensity < 0 || len(delays) == 0 || delays[0] == 0 {
 		return
 	}
@@ -22,6 +22,9 @@ func (g *graph) limit(m *member) {
 	if needed <= flags.Period {
 		return
 	}
+	// With the period that is offered the limit is reached however chance decides.
+	longest := restartDelays(m.spec.Children, func(b tree.Backoff) tree.Time { return b.Max })
+	needed = fastest(quickest(m.spec), longest, flags.Intensity+1)
 	remedy := `intensity = "infinity" to never give up`
 	span := "years"
 	if needed <= tree.Time(durationMax) {
@@ -67,18 +70,22 @@ func (g *graph) limitPlace(m *member) span {
 	return g.byName[m.lists[i].name].table.span("backoff")
 }
 
-// restartDelays are the longest delays of the children that may be restarted, in
-// their order; one 0 alone if some child is restarted without a delay, as every
-// supervisor is: such a child fills any window.
-func restartDelays(children []tree.ChildSpec) []tree.Time {
+// leastDelay is the shortest that a delay can be once it has grown to its max: with
+// all that its jitter can take off.
+func leastDelay(b tree.Backoff) tree.Time { return tree.Time(float64(b.Max) * (1 - b.Jitter)) }
+
+// restartDelays are the delays of the children that may be restarted, in their
+// order; one 0 alone if some child is restarted without a delay, as every supervisor
+// is: such a child fills any window.
+func restartDelays(children []tree.ChildSpec, of func(tree.Backoff) tree.Time) []tree.Time {
 	var delays []tree.Time
 	for _, c := range children {
 		switch {
 		case c.Restart == tree.Temporary, c.Type == tree.Supervisor && len(c.Children) == 0:
-		case c.Type == tree.Supervisor, c.Backoff.Initial == 0:
+		case c.Type == tree.Supervisor, c.Backoff.Initial == 0, of(c.Backoff) <= 0:
 			return []tree.Time{0}
 		default:
-			delays = append(delays, c.Backoff.Max)
+			delays = append(delays, of(c.Backoff))
 		}
 	}
 	return delays

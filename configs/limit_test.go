@@ -112,9 +112,11 @@ func TestRestartDelays(t *testing.T) {
 		{[]tree.ChildSpec{temporary, empty}, nil},
 		{[]tree.ChildSpec{slow, temporary, empty, slow}, []tree.Time{9, 9}},
 		{[]tree.ChildSpec{slow, {}}, []tree.Time{0}},
+		{[]tree.ChildSpec{slow, {Backoff: tree.Backoff{Initial: 4, Max: 8, Factor: 2, Jitter: 0.25}}}, []tree.Time{9, 6}},
+		{[]tree.ChildSpec{slow, {Backoff: tree.Backoff{Initial: 4, Max: 8, Factor: 2, Jitter: 1}}}, []tree.Time{0}},
 		{[]tree.ChildSpec{slow, full}, []tree.Time{0}},
 	} {
-		if got := restartDelays(test.children); !slices.Equal(got, test.want) {
+		if got := restartDelays(test.children, leastDelay); !slices.Equal(got, test.want) {
 			t.Errorf("got %v, want %v", got, test.want)
 		}
 	}

@@ -159,7 +159,7 @@ significant = false
 success = [0, "3-5", "SIGUSR1", 7]
 ready = "notify"
 start_timeout = "1m30s"
-backoff = { initial = "250ms", max = "5s", factor = 1.5 }
+backoff = { initial = "250ms", max = "5s", factor = 1.5, jitter = 0.5, decay = "2s" }
 watch = ["**/*.go", "../common/[a-z]*.{c,h}", "/etc/app.conf", "./x/../y"]
 log = { mode = "pipe", split = true, max_size = "1MiB", max_files = 3, max_age = "1h", compress = true, full = "drop" }
 `)
@@ -186,8 +186,20 @@ log = { mode = "pipe", split = true, max_size = "1MiB", max_files = 3, max_age =
 		ID: "a.b-c_9", Restart: tree.Temporary, Shutdown: tree.Shutdown{Brutal: true}, Ready: tree.AtNotice,
 		StartTimeout: 90 * tree.Second,
 		Success:      tree.Success{Codes: [][2]int{{0, 0}, {3, 5}, {7, 7}}, Signals: []string{"SIGUSR1"}},
-		Backoff:      tree.Backoff{Initial: tree.Second / 4, Max: 5 * tree.Second, Factor: 1.5},
+		Backoff:      tree.Backoff{Initial: tree.Second / 4, Max: 5 * tree.Second, Factor: 1.5, Jitter: 0.5, Decay: 2 * tree.Second},
 	})
+}
+
+// A limit counts as one that can be reached where chance may let it be.
+func TestLimitThatJitterReaches(t *testing.T) {
+	load(t, `
+[supervisor.root]
+period = "15s"
+children = ["api"]
+[process.api]
+command = "x"
+backoff = { initial = "1s", max = "10s", jitter = 0.5 }
+`)
 }
 
 func TestOnExit(t *testing.T) {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"math/rand/v2"
 	"os"
 
 	"coppice/configs"
@@ -25,6 +26,8 @@ func (r *runtime) execute(a tree.Action) {
 		r.reaper.Inspect(a.Ref)
 	case tree.Freeze:
 		r.reaper.Freeze(a.Ref, a.On)
+	case tree.Draw:
+		r.queue = append(r.queue, tree.Drawn{Ref: a.Ref, Number: rand.Float64()})
 	case tree.Reply:
 		if reply := r.waiters[a.ID]; reply != nil {
 			delete(r.waiters, a.ID)

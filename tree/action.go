@@ -36,6 +36,10 @@ type Freeze struct {
 	On bool
 }
 
+// Draw asks chance for a number: the delay of a restart has a jitter. Drawn answers
+// it, once.
+type Draw struct{ Ref }
+
 // Reply answers the Called event of the same ID.
 type Reply struct {
 	ID      uint64
@@ -88,5 +92,6 @@ func (Kill) action()    {}
 func (Signal) action()  {}
 func (Inspect) action() {}
 func (Freeze) action()  {}
+func (Draw) action()    {}
 func (Reply) action()   {}
 func (Halt) action()    {}

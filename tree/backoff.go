@@ -2,8 +2,9 @@ package tree
 
 import "math"
 
-// delayRestart is how long the restart of n has to wait, and counts it: the
-// next one in a row waits Factor times as long, up to Max.
+// delayRestart is how long the restart of n has to wait before chance takes a part
+// of it off, and counts it: the next one in a row waits Factor times as long, up to
+// Max.
 func (n *node) delayRestart() Time {
 	b := n.spec.Backoff
 	if b.Initial <= 0 {
@@ -17,9 +18,49 @@ func (n *node) delayRestart() Time {
 	return Time(delay)
 }
 
-// ranFor lets the backoff fall back after a run of Max and more.
+// ranFor lets the backoff fall back in a run, level by level: there is no moment
+// before which nothing and after which everything is forgotten. Each level takes
+// Decay; where that is not given it is chosen so that a run of Max takes all that
+// there are now: Max divided by the level. A run of Max always does.
 func (n *node) ranFor(span Time) {
-	if span >= n.spec.Backoff.Max {
+	b := n.spec.Backoff
+	if span >= b.Max || n.level <= 0 {
 		n.level = 0
+		return
 	}
+	decay := b.Decay
+	if decay <= 0 {
+		decay = max(b.Max/Time(n.level), 1)
+	}
+	n.level -= int(min(max(span, 0)/decay, Time(n.level)))
+}
+
+// backOff begins the delay of a restart. Where chance has a part in it the core asks
+// for a number, as it has none of its own: Drawn goes on.
+func (t *Tree) backOff(n *node, delay Time, because uint64) {
+	if n.spec.Backoff.Jitter > 0 {
+		t.become(n, BackingOff, because)
+		n.undrawn = delay
+		t.act(Draw{n.ref()})
+		return
+	}
+	seq := t.report(Report{Kind: BackoffBegun, Node: n.id(), Because: because, Delay: delay})
+	t.become(n, BackingOff, seq)
+	t.after(n, delay)
+}
+
+// drawn: chance has said how much of a delay it takes off.
+func (t *Tree) drawn(e Drawn) {
+	n := t.incarnation(e.Ref)
+	if n == nil || n.undrawn <= 0 {
+		return
+	}
+	off := 0.0
+	if e.Number >= 0 && e.Number < 1 { // which NaN is not
+		off = min(n.spec.Backoff.Jitter, 1) * e.Number * float64(n.undrawn)
+	}
+	delay := max(n.undrawn-Time(off), 1)
+	seq := t.report(Report{Kind: BackoffBegun, Node: n.id(), Because: n.cause, Delay: delay})
+	t.become(n, BackingOff, seq)
+	t.after(n, delay)
 }

@@ -126,7 +126,17 @@ func (c *checker) process(s *ChildSpec) {
 	if h := s.Health; h.Failures < 0 || h.Successes < 0 || h.StartPeriod < 0 || h.Failures > 0 && h.Successes < 1 {
 		c.fault(s.ID, "health", "failures and successes must be at least 1, the start period not negative")
 	}
+	c.backoff(s)
+}
+
+func (c *checker) backoff(s *ChildSpec) {
 	if b := s.Backoff; math.IsNaN(b.Factor) || math.IsInf(b.Factor, 0) || b.Initial < 0 || b.Initial > 0 && (b.Max < b.Initial || !(b.Factor >= 1)) {
 		c.fault(s.ID, "backoff", "initial must be above 0, max at least initial, factor a number of at least 1")
+	}
+	if !(s.Backoff.Jitter >= 0 && s.Backoff.Jitter <= 1) {
+		c.fault(s.ID, "backoff", "jitter must be a number from 0 to 1")
+	}
+	if s.Backoff.Decay < 0 || s.Backoff.Decay > s.Backoff.Max {
+		c.fault(s.ID, "backoff", "decay must not be longer than max")
 	}
 }

@@ -54,6 +54,7 @@
 //	Extended      it asks for more time to start or to stop
 //	Exited        nothing of the process is left; once for each Started
 //	Called        an operator's Request; one Reply answers it
+//	Drawn         answers Draw: a number that chance has chosen
 //	Tick          time has passed
 //	Resumed       another runtime goes on with a restored tree
 //	Adopted       it watches this process of the runtime before
@@ -62,6 +63,7 @@
 // # Actions
 //
 //	Start Stop Kill Signal   to the process that Ref names
+//	Draw                     a number for a delay, which Drawn answers
 //	Reply                    to the Called of the same ID
 //	Halt                     the root has ended, nothing is left: the last action
 //
@@ -119,6 +121,8 @@
 //     shown as backing off, its supervisor waits for it as for any start, nothing is
 //     counted. StartTimeout is for all tries together. Starts that an operator or a
 //     change of the tree asks for fail at once, with the reason.
+//   - Chance has no place in a pure function: where a delay has a jitter, Draw asks for
+//     a number and Drawn brings it.
 //   - A restart can be delayed (Backoff). The child is then restarting as far as
 //     the rest of OTP is concerned; the delay stands between the passed limit
 //     check, with the stops of a sweep, and the start.

@@ -9,6 +9,7 @@ func (v *salvager) drop() {
 	t.each(func(n *node) { nodes = append(nodes, n) })
 	for _, n := range nodes {
 		t.setDeadline(n, 0)
+		n.undrawn = 0
 		if n.op != nil {
 			v.dropped[n] = n.op
 			if st := &n.op.steps[n.op.next]; st.call != 0 {

@@ -97,6 +97,13 @@ type Called struct {
 	Request Request
 }
 
+// Drawn answers an action Draw with a number that chance has chosen, at least 0 and
+// below 1.
+type Drawn struct {
+	Ref
+	Number float64
+}
+
 // Tick says only that time has passed.
 type Tick struct{}
 
@@ -133,6 +140,7 @@ func (Unwell) event()       {}
 func (Extended) event()     {}
 func (Exited) event()       {}
 func (Called) event()       {}
+func (Drawn) event()        {}
 func (Tick) event()         {}
 func (Resumed) event()      {}
 func (Adopted) event()      {}

@@ -32,6 +32,7 @@ type node struct {
 	signalled uint64     // an operator's signal, which causes its next end
 	ran       Generation // the last incarnation that had a process
 	upAt      Time
+	undrawn   Time      // a delay of which chance has still to take its part
 	tries     int       // starts in a row that failed for a shortage
 	tried     Time      // when the first of them was begun
 	waits     string    // what it waits for in words, where that is not its own backoff
@@ -158,7 +159,7 @@ func (t *Tree) become(n *node, s State, cause uint64) {
 	}
 	n.state = s
 	n.cause = cause
-	n.waits = ""
+	n.waits, n.undrawn = "", 0
 	t.setDeadline(n, 0)
 }
 

@@ -2,6 +2,7 @@ package tree_test
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"testing"
 
@@ -139,6 +140,11 @@ func pick[T any](t *rapid.T, list []T) (x T, ok bool) {
 
 // answer does one thing that the tree asked for.
 func (c *chaos) answer() tree.Event {
+	if rapid.Bool().Draw(c.T, "chance") {
+		if e, ok := c.world.Draw(rapid.Float64Range(0, 0.999).Draw(c.T, "number")); ok {
+			return e
+		}
+	}
 	if p, ok := pick(c.T, c.world.Find(pending)); ok {
 		switch rapid.IntRange(0, 11).Draw(c.T, "start") {
 		case 0:
@@ -216,6 +222,7 @@ func (c *chaos) odd() tree.Event {
 		tree.Started{Ref: ref, PID: 7},
 		tree.StartFailed{Ref: ref, Shortage: rapid.Bool().Draw(c.T, "shortage")},
 		tree.StartIgnored{Ref: ref},
+		tree.Drawn{Ref: ref, Number: math.NaN()},
 		tree.Ready{Ref: ref},
 		tree.Checked{Ref: ref},
 		tree.Unwell{Ref: ref},

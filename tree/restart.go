@@ -47,9 +47,7 @@ func (s *node) span(c *node) []*node {
 func (t *Tree) delayOrStart(s *node) {
 	op := s.op
 	if delay := op.child.delayRestart(); delay > 0 {
-		seq := t.report(Report{Kind: BackoffBegun, Node: op.child.id(), Because: op.cause, Delay: delay})
-		t.become(op.child, BackingOff, seq)
-		t.after(op.child, delay)
+		t.backOff(op.child, delay, op.cause)
 		s.op = nil
 		return
 	}

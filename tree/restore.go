@@ -152,7 +152,7 @@ func (r *restorer) node(i int) {
 	n.restarts, n.held, n.alive, n.killing, n.asked, n.counted = s.Restarts, s.Held, s.Alive, s.Killing, s.Asked, s.Counted
 	n.end = ending{seq: s.End.Seq, normal: s.End.Normal, gaveUp: s.End.GaveUp, blame: s.End.Blame.restored()}
 	n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level = s.PID, s.Overdue, s.Signalled, s.Ran, s.UpAt, s.Level
-	n.tries, n.tried, n.waits = max(s.Tries, 0), s.Tried, s.Waits
+	n.undrawn, n.tries, n.tried, n.waits = s.Undrawn, max(s.Tries, 0), s.Tried, s.Waits
 	n.adopted, n.chosen, n.window = s.Adopted, clone(s.Chosen), slices.Clone(s.Window)
 	n.fitness = fitness{condition: s.Condition, passed: s.Passed, failed: s.Failed, trouble: s.Trouble, ailing: s.Ailing}
 	n.frozen, n.stuck = s.Frozen, s.Stuck

@@ -80,7 +80,7 @@ func (s *saver) node(n *node) {
 	o.Restarts, o.Held, o.Alive, o.Killing, o.Asked, o.Counted = n.restarts, n.held, n.alive, n.killing, n.asked, n.counted
 	o.End = SavedEnding{Seq: n.end.seq, Normal: n.end.normal, GaveUp: n.end.gaveUp, Blame: n.end.blame.saved()}
 	o.PID, o.Overdue, o.Signalled, o.Ran, o.UpAt, o.Level = n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level
-	o.Tries, o.Tried, o.Waits = n.tries, n.tried, n.waits
+	o.Undrawn, o.Tries, o.Tried, o.Waits = n.undrawn, n.tries, n.tried, n.waits
 	o.Adopted, o.Chosen, o.Window = n.adopted, clone(n.chosen), slices.Clone(n.window)
 	o.Condition, o.Passed, o.Failed, o.Trouble, o.Ailing = n.condition, n.passed, n.failed, n.trouble, n.ailing
 	o.Frozen, o.Stuck = n.frozen, n.stuck

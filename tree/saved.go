@@ -77,6 +77,7 @@ type SavedNode struct {
 	Signalled uint64     `json:",omitzero"`
 	Ran       Generation `json:",omitzero"`
 	UpAt      Time       `json:",omitzero"`
+	Undrawn   Time       `json:",omitzero"`
 	Tries     int        `json:",omitzero"`
 	Tried     Time       `json:",omitzero"`
 	Waits     string     `json:",omitzero"`

@@ -167,6 +167,9 @@ func (p *player) event(words []string) tree.Event {
 		return tree.Extended{Ref: p.refs[name], Span: duration(p.t, words[2])}
 	case "exited":
 		return p.exited(p.refs[name], words[2])
+	case "drawn":
+		number, _ := strconv.ParseFloat(words[2], 64)
+		return tree.Drawn{Ref: p.refs[name], Number: number}
 	case "adopted":
 		return tree.Adopted{Ref: p.refs[name]}
 	case "dropped":
@@ -226,6 +229,8 @@ func (p *player) answer() tree.Event {
 		return p.exited(a.Ref, "SIGTERM")
 	case tree.Kill:
 		return p.exited(a.Ref, "SIGKILL")
+	case tree.Draw:
+		return tree.Drawn{Ref: a.Ref, Number: 0.5}
 	}
 	return tree.Tick{}
 }
@@ -322,6 +327,9 @@ func (p *player) act(a tree.Action) {
 	case tree.Kill:
 		p.asked = append(p.asked, a)
 		fmt.Fprintf(&p.out, "-> kill %s\n", a.ID)
+	case tree.Draw:
+		p.asked = append(p.asked, a)
+		fmt.Fprintf(&p.out, "-> draw %s\n", a.ID)
 	case tree.Signal:
 		fmt.Fprintf(&p.out, "-> signal %s %s\n", a.ID, a.Signal)
 	case tree.Reply:
@@ -488,6 +496,12 @@ func (p *player) set(c *tree.ChildSpec, word string) {
 		c.Health.StartPeriod = duration(p.t, value)
 	case "backoff":
 		c.Backoff = tree.Backoff{Initial: duration(p.t, value), Max: 4 * duration(p.t, value), Factor: 2}
+	case "jitter":
+		c.Backoff.Jitter, _ = strconv.ParseFloat(value, 64)
+	case "decay":
+		c.Backoff.Decay = duration(p.t, value)
+	case "max":
+		c.Backoff.Max = duration(p.t, value)
 	default:
 		p.t.Fatalf("no key %q", word)
 	}

@@ -26,6 +26,8 @@ func delayed(c *tree.ChildSpec) {
 	c.Backoff = tree.Backoff{Initial: tree.Second, Max: 8 * tree.Second, Factor: 2}
 }
 
+func jittery(c *tree.ChildSpec) { delayed(c); c.Backoff.Jitter = 1 }
+
 var situations = []situation{
 	{name: "never started", state: tree.Stopped},
 	{name: "start not answered", state: tree.Starting, way: func(w *treetest.World) { begin(w, "a", "b") }},
@@ -81,6 +83,10 @@ var situations = []situation{
 	{name: "finished", state: tree.Finished, with: transient, calm: true, way: func(w *treetest.World) { exit(w, "c", 0) }},
 	{name: "forgotten", state: tree.Finished, with: temporary, calm: true, way: func(w *treetest.World) { exit(w, "c", 1) }},
 	{name: "backing off", state: tree.BackingOff, with: delayed, calm: true, way: func(w *treetest.World) {
+		exit(w, "c", 1)
+		exit(w, "d", 0)
+	}},
+	{name: "backing off, not drawn", state: tree.BackingOff, with: jittery, calm: true, way: func(w *treetest.World) {
 		exit(w, "c", 1)
 		exit(w, "d", 0)
 	}},

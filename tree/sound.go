@@ -92,6 +92,7 @@ func (a *auditor) node(n *node) {
 	a.want(!n.frozen || n.alive && n.state != Stopping, n, "is frozen and %s", n.state)
 	a.want(!n.overdue || n.state == Stopping || n.state == Stopped || n.state == Finished || n.state == Failed, n, "is overdue and %s", n.state)
 	a.want(!n.ailing || n.state == Stopping && n.alive && !n.asked && !n.overdue && !n.isSupervisor(), n, "is ailing and %s", n.state)
+	a.want(n.undrawn == 0 || n.undrawn > 0 && n.state == BackingOff && !n.isSupervisor(), n, "is %s and has a delay of %d to draw", n.state, n.undrawn)
 	a.deadline(n)
 	if s := n.parent; s != nil {
 		a.child(s, n)
@@ -104,6 +105,7 @@ func (a *auditor) deadline(n *node) {
 		a.want(false, n, "has the deadline %d", n.deadline)
 	case n.deadline > 0:
 		a.want(n.state == BackingOff || n.state == Stopping || n.state == Starting && !n.isSupervisor(), n, "has a deadline and is %s", n.state)
+	case n.state == BackingOff && n.undrawn > 0:
 	case n.state == BackingOff:
 		a.want(n.parent != nil && n.parent.will(resume, n), n, "waits for a backoff that does not pass")
 	}

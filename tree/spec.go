@@ -111,6 +111,12 @@ type Backoff struct {
 	Max Time
 	// Factor, at least 1, multiplies the delay from one restart to the next.
 	Factor float64
+	// Jitter, from 0 to 1, is the greatest part of a delay that chance takes off it:
+	// children that died together do not all come back together.
+	Jitter float64 `json:",omitzero"`
+	// Decay is the running time that takes one multiplication back, at most Max; 0
+	// takes them back evenly, the last after Max.
+	Decay Time `json:",omitzero"`
 }
 
 // Success says which ends of a process are normal. The zero value accepts

@@ -183,6 +183,10 @@ func (s *specs) process(id string, above tree.Flags) tree.ChildSpec {
 	if s.seldom("backoff", 4) {
 		s.restless = true
 		c.Backoff = tree.Backoff{Initial: tree.Second / 4, Max: tree.Second, Factor: 2}
+		if s.seldom("jitter", 2) {
+			c.Backoff.Jitter = 0.5
+			c.Backoff.Decay = tree.Second / 2
+		}
 	}
 	return c
 }

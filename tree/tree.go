@@ -109,6 +109,8 @@ func (t *Tree) hear(e Event) {
 		t.processExtended(e)
 	case Exited:
 		t.processExited(e)
+	case Drawn:
+		t.drawn(e)
 	case Resumed:
 		t.resume()
 	case Adopted:

@@ -20,6 +20,7 @@ type eventForm struct {
 	Request    *requestForm    `json:"request,omitempty"`
 	Bytes      int64           `json:"bytes,omitempty"`
 	Passed     bool            `json:"passed,omitempty"`
+	Number     float64         `json:"number,omitempty"`
 	Span       tree.Time       `json:"span,omitempty"`
 }
 
@@ -69,6 +70,9 @@ func formEvent(e tree.Event) (eventForm, error) {
 	case tree.Called:
 		request, err := formRequest(e.Request)
 		return eventForm{Kind: "called", Call: e.ID, Request: &request}, err
+	case tree.Drawn:
+		form = ofRef("drawn", e.Ref)
+		form.Number = e.Number
 	case tree.Tick:
 		form.Kind = "tick"
 	case tree.Resumed:
@@ -116,6 +120,8 @@ func (f *eventForm) event(config *configs.Config) (tree.Event, error) {
 	case "called":
 		request, err := f.Request.request(config)
 		return tree.Called{ID: f.Call, Request: request}, err
+	case "drawn":
+		return tree.Drawn{Ref: ref, Number: f.Number}, nil
 	case "tick":
 		return tree.Tick{}, nil
 	case "resumed":

@@ -108,6 +108,8 @@ func TestEventsAreCarried(t *testing.T) {
 		tree.Exited{Ref: ref, Exit: tree.Exit{Lost: true}},
 		tree.Exited{Ref: ref, Exit: tree.Exit{Signal: "SIGKILL"}},
 		tree.Exited{Ref: ref, Exit: tree.Exit{Code: 255}},
+		tree.Drawn{Ref: ref},
+		tree.Drawn{Ref: ref, Number: 0.1 + 0.2},
 		tree.Tick{},
 		tree.Resumed{},
 		tree.Adopted{Ref: ref},
