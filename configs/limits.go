@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -89,7 +90,7 @@ func (t table) cpuMax() int64 {
 	case err != nil || math.IsNaN(n):
 		t.fault("cpu_max", nil, "cpu_max is %s: expected %s", show(text), cpuMaxForm)
 	case !percent:
-		t.fault("cpu_max", say("say "+quoteShort(text+"%")), "cpu_max is %s, which has no unit: expected %s", show(text), cpuMaxForm)
+		t.fault("cpu_max", say(fmt.Sprintf("say \"%.0f%%\" for %s CPUs", 100*n, text)), "cpu_max is %s, which has no unit: expected %s", show(text), cpuMaxForm)
 	case n < 1 || n > cpuMax || n != math.Trunc(n):
 		t.fault("cpu_max", nil, "cpu_max is %s: expected a whole percentage from 1%% to %d%%", show(text), cpuMax)
 	default:

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -549,4 +550,27 @@ func TestNeverRun(t *testing.T) {
 		t.Error("asking has made a state folder")
 	}
 	b.must("check")
+}
+
+// A daemon in the background keeps nothing of its starter's: who reads a pipe to its
+// end does not wait for the daemon.
+func TestBackgroundKeepsNoDescriptor(t *testing.T) {
+	b := newBed(t, "[process.a]\ncommand = [\"sleep\", \"1000\"]\n")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	up := b.command("up", "-d")
+	up.ExtraFiles = []*os.File{w}
+	if out, err := up.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.Close()
+	if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("the pipe has no end: %v", err)
+	}
 }

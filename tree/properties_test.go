@@ -195,6 +195,7 @@ func (c *chaos) remark(ref tree.Ref) tree.Event {
 		tree.Checked{Ref: ref, Cause: "no answer"},
 		tree.Unwell{Ref: ref, Cause: "it is silent"},
 		tree.Extended{Ref: ref, Span: tree.Second},
+		tree.Survives{Ref: ref, Cause: "pid 1 (state D)"},
 	}
 	return rapid.SampledFrom(said).Draw(c.T, "said")
 }
@@ -227,6 +228,7 @@ func (c *chaos) odd() tree.Event {
 		tree.Checked{Ref: ref},
 		tree.Unwell{Ref: ref},
 		tree.Extended{Ref: ref, Span: -1},
+		tree.Survives{Ref: ref, Cause: "pid 1 (state D)"},
 		tree.Exited{Ref: ref},
 		tree.Adopted{Ref: ref},
 		tree.Dropped{ID: ref.ID, Bytes: 1},

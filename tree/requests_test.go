@@ -29,6 +29,9 @@ func (c *chaos) request() tree.Request {
 		}
 		return tree.DeleteChild{Supervisor: supervisor, ID: id}
 	case 7:
+		if on := rapid.IntRange(0, 2).Draw(c.T, "freeze"); on > 0 {
+			return tree.FreezeChild{ID: id, Thaw: on == 2}
+		}
 		return tree.SignalChild{ID: id, Signal: "SIGHUP"}
 	case 8, 9:
 		return c.startChild()

@@ -27,7 +27,9 @@ var rewrite = flag.Bool("rewrite", false, "write the present answers into the sc
 //	failed NAME          it could not be
 //	ready NAME
 //	hindered NAME WORDS, checked NAME ok|WORDS, unwell NAME, extend NAME DURATION
-//	exited NAME CODE|SIGNAL|lost
+//	exited NAME CODE|SIGNAL|lost|oom
+//	survives NAME WORDS  it was killed and this is left of it
+//	freeze NAME, thaw NAME
 //	dropped NAME BYTES
 //	resume               the runtime dies: the tree is saved, restored and told so; what is to be done again is answered with "again"
 //	adopted NAME
@@ -172,6 +174,10 @@ func (p *player) event(words []string) tree.Event {
 		return tree.Drawn{Ref: p.refs[name], Number: number}
 	case "adopted":
 		return tree.Adopted{Ref: p.refs[name]}
+	case "survives":
+		return tree.Survives{Ref: p.refs[name], Cause: strings.Join(words[2:], " ")}
+	case "freeze", "thaw":
+		return p.call(tree.FreezeChild{ID: name, Thaw: words[0] == "thaw"})
 	case "dropped":
 		bytes, _ := strconv.Atoi(words[2])
 		return tree.Dropped{ID: name, Bytes: int64(bytes)}
@@ -204,8 +210,11 @@ func (p *player) started(ref tree.Ref) tree.Event {
 
 func (p *player) exited(ref tree.Ref, how string) tree.Event {
 	p.running[ref.ID] = false
-	if how == "lost" {
+	switch how {
+	case "lost":
 		return tree.Exited{Ref: ref, Exit: tree.Exit{Lost: true}}
+	case "oom":
+		return tree.Exited{Ref: ref, Exit: tree.Exit{Signal: "SIGKILL", OOM: true}}
 	}
 	code, err := strconv.Atoi(how)
 	if err != nil {
@@ -330,6 +339,10 @@ func (p *player) act(a tree.Action) {
 	case tree.Draw:
 		p.asked = append(p.asked, a)
 		fmt.Fprintf(&p.out, "-> draw %s\n", a.ID)
+	case tree.Inspect:
+		fmt.Fprintf(&p.out, "-> inspect %s\n", a.ID)
+	case tree.Freeze:
+		fmt.Fprintf(&p.out, "-> %s %s\n", map[bool]string{true: "freeze", false: "thaw"}[a.On], a.ID)
 	case tree.Signal:
 		fmt.Fprintf(&p.out, "-> signal %s %s\n", a.ID, a.Signal)
 	case tree.Reply:

@@ -54,6 +54,7 @@ func (t *Tree) kill(n *node) {
 	}
 	n.killing = true
 	if !n.isSupervisor() {
+		n.frozen = false // that does not keep it from being killed
 		t.act(Kill{n.ref()})
 		if !t.opts.OTP {
 			t.after(n, killPatience)
@@ -93,6 +94,9 @@ func (t *Tree) beginEnd(s *node, op operation) {
 		op.steps = append(op.steps, step{verb: stepStop, child: c})
 	}
 	t.begin(s, op)
+	if s.parent == nil {
+		t.leaveBehind()
+	}
 	if s.killing || s.simple() {
 		t.stopTogether(s)
 	}

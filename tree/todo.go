@@ -94,6 +94,10 @@ func (t *Tree) issue(s *node) {
 			op.next++ // it is left behind
 			return
 		}
+		if st.child.stuck != "" {
+			op.issued = true
+			t.refuseWaiters(st.child)
+		}
 		if t.beginStop(st.child, s.killing, op.cause) {
 			op.issued = true
 			return

@@ -15,20 +15,47 @@ func (t *Tree) inspect(n *node) { t.act(Inspect{n.ref()}) }
 // the whole tree leaves it behind.
 func (t *Tree) processSurvives(e Survives) {
 	n := t.incarnation(e.Ref)
-	if n == nil || !n.alive || n.state != Stopping || !n.killing {
+	if n == nil || !n.alive || n.state != Stopping || !n.killing || n.stuck != "" {
 		return
 	}
+	t.setDeadline(n, 0)
 	n.stuck = e.Cause
 	n.cause = t.report(Report{Kind: CannotBeKilled, Node: n.id(), PID: n.pid, Cause: e.Cause, Because: n.cause})
+	t.refuseWaiters(n)
+	t.leaveBehind()
+}
+
+// refuseWaiters answers those who wait for the end of a process that cannot be killed.
+// What they have asked for is done when that ends after all.
+func (t *Tree) refuseWaiters(n *node) {
 	for s := n.parent; s != nil; s = s.parent {
 		if s.op != nil {
 			t.act(Reply{ID: s.op.call, Refusal: Unkillable, Cause: n.survivor()})
 			s.op.call = 0
 		}
 	}
-	if t.endsAll() && n.parent.head(n) != nil {
-		t.advance(n.parent)
+}
+
+// leaveBehind lets the end of the whole tree go on without those that cannot be killed.
+func (t *Tree) leaveBehind() {
+	if !t.endsAll() {
+		return
 	}
+	t.each(func(n *node) {
+		if n.stuck != "" && n.parent.head(n) != nil && n.parent.op.kind == opEnd {
+			t.advance(n.parent)
+		}
+	})
+}
+
+// blocked says that n does not end because something of it, or below it, cannot be
+// killed.
+func (n *node) blocked() bool {
+	if n.op != nil && n.op.issued {
+		c := n.op.steps[n.op.next].child
+		return c != nil && c.blocked()
+	}
+	return n.stuck != ""
 }
 
 // survivor says who it is, in words.

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"coppice/ipc"
 )
 
@@ -152,6 +154,9 @@ func (a *app) launch(p place, file string, watch bool) (*os.Process, *os.File, e
 	if watch {
 		argv = append(argv, "--watch")
 	}
+	// Whoever waits for the end of a pipe that its shell has open would wait for ever,
+	// were that passed on. What this call cannot do (before Linux 5.11) is not missed.
+	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	process, err := os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
 		Dir: a.dir, Env: append(slices.Clip(a.environ), reportVariable+"=3"), Files: []*os.File{null, log, log, w},
 		Sys: &syscall.SysProcAttr{Setsid: true},

@@ -223,6 +223,10 @@ func (w *Watch) action(a tree.Action) {
 		w.addressed("Kill", a.Ref)
 	case tree.Signal:
 		w.addressed("Signal", a.Ref)
+	case tree.Inspect:
+		w.addressed("Inspect", a.Ref)
+	case tree.Freeze:
+		w.addressed("Freeze", a.Ref)
 	case tree.Reply:
 		if _, ok := w.open[a.ID]; !ok && a.ID > w.stale {
 			w.fail("call %d is answered, and nobody waits for it", a.ID)
@@ -230,10 +234,21 @@ func (w *Watch) action(a tree.Action) {
 		delete(w.open, a.ID)
 	case tree.Halt:
 		w.halted = true
-		if len(w.asked)+len(w.live) > 0 {
-			w.fail("the tree halts and there are still %v and %v", w.asked, w.live)
+		if left := w.left(); len(w.asked)+len(left) > 0 {
+			w.fail("the tree halts and there are still %v and %v", w.asked, left)
 		}
 	}
+}
+
+// left are the processes that are there and could be killed.
+func (w *Watch) left() []string {
+	var left []string
+	for id := range w.live {
+		if n, ok := w.world.Tree.Node(id); !ok || n.State != tree.IsUnkillable {
+			left = append(left, id)
+		}
+	}
+	return left
 }
 
 // start checks that a new incarnation is new, and alone.

@@ -56,7 +56,7 @@ func (w *Watch) supervise(r tree.Report) {
 			w.begin(parent, r)
 			w.order(parent, r)
 		}
-	case tree.StartDone, tree.StartFailure, tree.StopDone:
+	case tree.StartDone, tree.StartFailure, tree.StopDone, tree.CannotBeKilled:
 		delete(w.inFlight, r.Node)
 	case tree.ChildAdded:
 		delete(w.supervisor(parent).begun, r.Node)

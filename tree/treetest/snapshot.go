@@ -86,7 +86,7 @@ func (w *Watch) process(name string, k known) {
 	asked, waits := w.asked[name]
 	live, runs := w.live[name]
 	switch k.State {
-	case tree.Up:
+	case tree.Up, tree.IsFrozen, tree.IsUnkillable:
 		if !runs || live != k.Generation {
 			w.fail("%s is shown running, and generation %d is not", name, k.Generation)
 		}
