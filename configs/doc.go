@@ -76,8 +76,41 @@
 //	group         = "www"             # its primary group; default: the user's
 //	groups        = ["logs"]          # its other groups, exactly; default: the user's, and the primary one
 //	clear_env     = false             # it begins with PATH and what the file says, nothing inherited
+//	umask         = "022"             # octal, in quotes
+//	nice          = 0                 # -20 (first) to 19
+//	ionice        = "idle"            # realtime | best-effort | { class = "best-effort", level = 4 }
+//	sched         = "other"           # batch | idle | { policy = "fifo", priority = 10 } | rr
+//	cpu_affinity  = [0, "2-3"]        # the processors that it may use
+//	oom_score_adj = 0                 # -1000 to 1000 (killed first)
+//	rlimits       = { nofile = 4096, core = 0, as = "2GiB", stack = { soft = "8MiB", hard = "infinity" } }
+//	                                  # as core cpu data fsize locks memlock msgqueue nice nofile nproc
+//	                                  # rss rtprio rttime sigpending stack
 //	no_new_privs  = true              # setuid programs give it nothing; default: true where root
-//	                                  # starts it as another user
+//	                                  # starts it as another user, and with syscalls or landlock
+//	capabilities  = ["CAP_NET_BIND_SERVICE"] # all that it may ever have; [] is none
+//	ambient       = ["CAP_NET_BIND_SERVICE"] # those that it begins with though it is not root
+//	root_dir      = "root"            # its /; dir (default /) and the program are then in there
+//	private_tmp   = false             # /tmp and /var/tmp of its own, empty
+//	read_only     = ["/"]             # with all below; of / but for /dev, /proc and /sys
+//	read_write    = ["data"]          # stays as it is, in something that is read_only
+//	inaccessible  = ["/root", "-/srv"] # a - in front: it may be missing
+//	syscalls      = "@service"        # not those that no service needs; { deny = […] } | { allow = […] }
+//	landlock      = { read_only = ["/usr"], read_write = ["data"], bind = [8080], connect = [] }
+//	                                  # these files and TCP ports, and no others; also without root
+//	sandbox       = "strict"          # presets what is not said: no_new_privs, no capabilities,
+//	                                  # private_tmp, read_only = ["/"] and of /sys and /proc/sys,
+//	                                  # /root, /home and /boot inaccessible, syscalls = "@service"
+//	secret        = { DB_PASSWORD = { file = "db.pw", as = "file" } }
+//
+// All of it is set up or the start fails: what this machine, or the rights of coppice,
+// cannot enforce is never left out. root_dir to inaccessible, and secrets as files, take
+// root (CAP_SYS_ADMIN).
+//
+// A secret is read for each start, by what becomes the process; coppice itself never has
+// it. Its variable has not the secret but the path of it, which is a file of mode 0400 in
+// /run/credentials, on a file system that this process alone has; as = "fd", which takes
+// no rights, makes that a memory file that it has open (/proc/self/fd/N), and as = "env"
+// makes it the secret itself, which whatever it starts inherits.
 //
 // With user, HOME USER LOGNAME and SHELL are set as a login sets them; env_file and
 // env come after that. Accounts are looked up in the files, when the file is read and

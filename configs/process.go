@@ -57,7 +57,9 @@ type Glob struct {
 var processKeys = []string{
 	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
 	"success", "on_exit", "ready", "start_timeout", "backoff", "health", "watch", "log", "limits",
-	"user", "group", "groups", "clear_env", "no_new_privs",
+	"user", "group", "groups", "clear_env", "umask", "nice", "ionice", "sched", "cpu_affinity", "oom_score_adj",
+	"rlimits", "no_new_privs", "capabilities", "ambient", "root_dir", "private_tmp", "read_only", "read_write",
+	"inaccessible", "syscalls", "landlock", "sandbox", "secret",
 }
 
 // process reads the table of one process.
@@ -101,6 +103,9 @@ func (t table) start(env *environment, ready Ready) *Process {
 	var account *Account
 	p.Setup, account = t.setup(env)
 	p.Env = t.overlay(env, t.begin(env, account))
+	if p.Setup.RootDir != "" {
+		t.inRoot(p)
+	}
 	return p
 }
 

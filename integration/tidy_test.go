@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"tree/treetest":      {"tree"},
 	"configs":            {"tree"},
 	"ipc":                {"tree"},
-	"supervisor/process": {"tree", "configs", "supervisor/poller", "supervisor/crash"},
+	"supervisor/process": {"tree", "configs", "supervisor/poller", "supervisor/crash", "supervisor/trampoline"},
 	"supervisor/keeper":  {"supervisor/crash", "supervisor/poller"},
 	"supervisor/journal": {"tree", "configs", "supervisor/crash"},
 	"supervisor/logs":    {"tree", "configs", "supervisor/poller", "supervisor/crash"},
@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"supervisor": {
 		"tree", "configs", "ipc", "supervisor/process", "supervisor/logs",
 		"supervisor/probe", "supervisor/watch", "supervisor/usage",
-		"supervisor/keeper", "supervisor/journal", "supervisor/crash",
+		"supervisor/keeper", "supervisor/journal", "supervisor/crash", "supervisor/trampoline",
 	},
 	"cmd/coppice": {"tree", "configs", "ipc", "supervisor", "supervisor/keeper"},
 }
@@ -46,7 +46,12 @@ var doors = map[string]struct {
 	"github.com/fsnotify/":           {[]string{"supervisor/watch"}, "files are watched in one place"},
 	"github.com/shirou/gopsutil/":    {[]string{"supervisor/usage"}, "some of its calls fork, some are slow: one place knows which"},
 	"github.com/bmatcuk/doublestar/": {[]string{"configs", "supervisor/watch"}, "globs are for watch"},
+	"github.com/moby/sys/capability": {[]string{"configs", "supervisor/trampoline"}, "capabilities are named in one place and set in another"},
+	"github.com/landlock-lsm/":       {[]string{"supervisor/trampoline"}, "a process restricts itself there and nowhere else"},
+	"github.com/elastic/":            {[]string{"configs", "supervisor"}, "system calls have their names in one place, and become a filter in another"},
+	"golang.org/x/net/bpf":           {[]string{"supervisor"}, "the filter of system calls is assembled there"},
 	"golang.org/x/sys/": {[]string{
+		"supervisor/trampoline",
 		"configs", "ipc", "supervisor", "supervisor/process", "supervisor/logs", "supervisor/probe",
 		"supervisor/poller", "supervisor/usage", "supervisor/watch", "supervisor/keeper", "supervisor/journal", "cmd/coppice",
 	}, "the core makes no system call"},

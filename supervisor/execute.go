@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"os"
 
@@ -42,7 +43,8 @@ func (r *runtime) execute(a tree.Action) {
 func (r *runtime) start(a tree.Start) {
 	p := a.Spec.Start.(*configs.Process)
 	who, fault := identify(&p.Setup)
-	if fault != nil {
+	setup, unable := setupOf(&p.Setup, who)
+	if fault = cmp.Or(fault, unable); fault != nil {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: r.placed(a.ID, fault.key, fault.cause)})
 		return
 	}
@@ -71,7 +73,7 @@ func (r *runtime) start(a tree.Start) {
 	argv := append([]string{p.Program}, p.Argv[1:]...)
 	r.reaper.Start(a.Ref, process.Command{
 		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr,
-		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits,
+		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits, Setup: setup,
 	})
 }
 

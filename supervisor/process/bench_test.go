@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"coppice/supervisor/process"
+	"coppice/supervisor/trampoline"
 )
 
 // BenchmarkBare is the floor: fork, exec and wait for a child, nothing else.
@@ -46,5 +47,24 @@ func BenchmarkBurst(b *testing.B) {
 				ended++
 			}
 		}
+	}
+}
+
+// BenchmarkTrampoline is BenchmarkCycle for a child that is set up by a trampoline, and
+// BenchmarkNoNewPrivs for one that only has no_new_privs, which takes a thread and no
+// trampoline.
+func BenchmarkTrampoline(b *testing.B) {
+	mask := 0o022
+	benchmarkStart(b, process.Command{Setup: &trampoline.Spec{Umask: &mask}})
+}
+
+func BenchmarkNoNewPrivs(b *testing.B) { benchmarkStart(b, process.Command{NoNewPrivs: true}) }
+
+func benchmarkStart(b *testing.B, c process.Command) {
+	w := newWorld(b)
+	c.Argv = []string{quickProgram(b)}
+	for b.Loop() {
+		ref, _ := w.start(c)
+		w.exited(ref)
 	}
 }

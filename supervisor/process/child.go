@@ -30,6 +30,8 @@ type child struct {
 	swept   bool       // they did not, so what was left of the group was killed
 	killed  bool       // Kill came: whoever turns up of it is killed, too
 	adopted *adopted   // what only a child of another parent has, else nil
+	setup   *setup     // it has not executed its program yet; else nil
+	failed  *failure   // it never will: Started was not told
 
 	// Once the main process has ended, while the group drains:
 	exit tree.Exit
@@ -46,7 +48,11 @@ func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 		return
 	}
 	c := r.children[ref]
-	if c == nil {
+	switch {
+	case c == nil:
+		return
+	case c.setup != nil: // nothing of the program has run that could be asked
+		r.kill(ref)
 		return
 	}
 	r.note(c)
@@ -83,7 +89,7 @@ func (r *Reaper) signalled(c *child, kill bool) {
 
 // signal is Signal, on the goroutine of Run.
 func (r *Reaper) signal(ref tree.Ref, signal string, all bool) {
-	if c := r.children[ref]; c != nil {
+	if c := r.children[ref]; c != nil && c.setup == nil {
 		r.send(c, signal, all)
 	}
 }
@@ -134,6 +140,10 @@ func (r *Reaper) mainEnded(c *child, exit tree.Exit) {
 	crash.Point("reap.peeked")
 	if c.adopted != nil { // its parent has died, and it became ours
 		r.unwatch(c)
+	}
+	if c.setup != nil { // all that it said is in the pipe
+		r.heardSetup(c)
+		r.setupOver(c)
 	}
 	r.noteEnd(c, Ended{Exit: exit, At: time.Now()})
 	crash.Point("reap.noted")
@@ -249,5 +259,9 @@ func (r *Reaper) exited(c *child) {
 		delete(r.draining, c.group.number)
 	}
 	delete(r.children, c.ref)
+	if f := c.failed; f != nil {
+		r.tell(StartFailed{Ref: c.ref, Cause: f.Cause, Errno: f.Errno, Key: f.Key})
+		return
+	}
 	r.tell(Exited{Ref: c.ref, Exit: c.exit, At: c.at})
 }

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"coppice/configs"
+	"coppice/supervisor/trampoline"
 )
 
 // Command says what a child executes. It is complete: nothing is taken from the
@@ -28,12 +29,21 @@ type Command struct {
 	// Limits are what the child's cgroup is limited to. Without one a start with
 	// limits fails.
 	Limits configs.Limits
+	// Setup is what a trampoline sets up before it executes the program; nil: there is
+	// nothing, and no trampoline. Its Argv, Env and Dir are those of the command; User
+	// and NoNewPrivs serve to explain failures alone where there is a Setup.
+	Setup *trampoline.Spec
 	// Stdout and Stderr are what the child writes to; nil is /dev/null. They may
 	// be the same file. They belong to the reaper from Start on, which closes
 	// them once they are not needed any more, whether the start succeeds or
 	// fails. They are turned to blocking mode, as programs expect.
 	Stdout, Stderr *os.File
+
+	extra []*os.File // its descriptors from firstExtra on; they stay the caller's
 }
+
+// firstExtra is the first descriptor behind the standard streams.
+const firstExtra = 3
 
 // userName is what failures call the user of a child.
 func (c *Command) userName() string {

@@ -157,12 +157,19 @@
 // for RLIMIT_NOFILE, which therefore nobody may. The same holds for signal.Ignore:
 // what it sets is inherited, and signal.Reset does not undo it.
 //
+// # Set-ups
+//
+// A child that wants more than a fork can give it (Command.Setup) is a trampoline first
+// (supervisor/trampoline). It is noted and in the table from the fork on, its number is
+// the child's, and Started or StartFailed comes when its pipe says so; until then a stop
+// kills it, for nothing of the program has run. The reaper goes on meanwhile.
+//
 // # What is not ideal
 //
 // syscall.ForkExec returns when the program was executed. A program or directory
 // on a file system that does not answer keeps the reaper in there, and the next
-// garbage collection then stops the whole daemon until it returns: such a program
-// has to be started through another process of ours, which may hang in its place.
+// garbage collection then stops the whole daemon until it returns. A child with a
+// Setup does not: its trampoline hangs in its place.
 //
 // Without cgroups a member whose parent has left the group and never waits for it
 // stays in the group as a zombie, and Exited waits until that parent ends.

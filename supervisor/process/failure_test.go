@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice/supervisor/process"
+	"coppice/supervisor/trampoline"
 	"coppice/tree"
 )
 
@@ -186,7 +187,12 @@ var failures = []struct {
 	},
 }
 
-func TestStartFailures(t *testing.T) {
+func TestStartFailures(t *testing.T) { testStartFailures(t, false) }
+
+// A trampoline's failures are told in the same words.
+func TestStartFailuresOfTrampolines(t *testing.T) { testStartFailures(t, true) }
+
+func testStartFailures(t *testing.T, setup bool) {
 	dir := shop(t)
 	fill := strings.NewReplacer("SHOP", dir)
 	w := newWorld(t)
@@ -204,6 +210,12 @@ func TestStartFailures(t *testing.T) {
 		}
 		if f.user != 0 {
 			c.User = &syscall.Credential{Uid: f.user, Gid: f.user}
+		}
+		if setup {
+			c.Setup = &trampoline.Spec{}
+			if f.user != 0 {
+				c.Setup.User = &trampoline.User{UID: int(f.user), GID: int(f.user), Groups: []int{}}
+			}
 		}
 		want := process.StartFailed{Ref: w.ref(), Cause: fill.Replace(f.want), Errno: f.errno, Key: "command"}
 		if strings.HasPrefix(f.want, "cannot enter the directory") {

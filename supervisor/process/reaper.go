@@ -44,6 +44,7 @@ type Reaper struct {
 	cgroups   *Cgroups            // nil: there are none
 
 	jobs     map[JobID]*job // JobDone was not told
+	setups   map[int]*child // by the pipe: a trampoline sets it up
 	mainJobs map[int]*job   // by pid: the main process was not reaped
 	pipes    map[int]*job   // by the pipe of what it writes: that is in the poller
 	chunk    []byte         // what is read of jobs, nil: there was none
@@ -77,6 +78,7 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 		watched:  map[int]*child{},
 		sought:   map[tree.Ref]*child{},
 		jobs:     map[JobID]*job{},
+		setups:   map[int]*child{},
 		mainJobs: map[int]*job{},
 		pipes:    map[int]*job{},
 		handles:  true,

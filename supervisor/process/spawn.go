@@ -43,14 +43,20 @@ func (r *Reaper) start(ref tree.Ref, c Command) {
 	}
 }
 
-// try executes the program, or puts that off if its file is busy.
+// try executes the program, or puts that off if its file is busy. A child that is to be
+// set up is left to a trampoline.
 func (r *Reaper) try(a *attempt) {
+	if a.command.Setup != nil {
+		r.setUp(a)
+		return
+	}
 	a.tries++
 	pid, cgroup, err := r.spawn(&a.command, a.ref.ID+groupSuffix)
 	a.cgroup = cgroup
 	switch {
 	case err == nil:
-		r.started(a, pid)
+		r.enter(a, pid)
+		r.tell(Started{Ref: a.ref, PID: pid})
 	case err.Errno == syscall.ETXTBSY && a.tries < busyTries:
 		a.due = time.Now().Add(a.pause)
 		a.pause *= 2
@@ -61,8 +67,8 @@ func (r *Reaper) try(a *attempt) {
 	}
 }
 
-// started takes a new child into the books.
-func (r *Reaper) started(a *attempt, pid int) {
+// enter takes a new child into the books.
+func (r *Reaper) enter(a *attempt, pid int) *child {
 	crash.Point("spawn.forked")
 	id, err := Identify(pid)
 	if err != nil {
@@ -84,7 +90,7 @@ func (r *Reaper) started(a *attempt, pid int) {
 	c := &child{ref: a.ref, group: group{number: pid}, cgroup: a.cgroup}
 	r.children[a.ref] = c
 	r.mains[pid] = c
-	r.tell(Started{Ref: a.ref, PID: pid})
+	return c
 }
 
 // failed gives an attempt up.
@@ -156,6 +162,9 @@ func (r *Reaper) attributes(c *Command) (*syscall.ProcAttr, *failure) {
 		}
 		files[i] = file.Fd()
 	}
+	for _, file := range c.extra {
+		files = append(files, file.Fd())
+	}
 	return &syscall.ProcAttr{
 		Dir:   c.Dir,
 		Env:   c.Env,
@@ -185,9 +194,9 @@ func fork(file string, c *Command, attr *syscall.ProcAttr) (pid int, err error) 
 	return pid, err
 }
 
-// forkHere is fork and exec on this thread. The child gets the signal mask of the
-// thread that forks it, which is the one that the daemon was started with: so it is
-// emptied before.
+// forkHere is fork and exec on this thread, to which the goroutine is locked. The child
+// gets the signal mask of the thread that forks it, which is the one that the daemon was
+// started with: so it is emptied before.
 func forkHere(file string, argv []string, attr *syscall.ProcAttr) (int, error) {
 	var none, old unix.Sigset_t
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, &old); err != nil {

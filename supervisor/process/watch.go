@@ -63,8 +63,8 @@ func (r *Reaper) hearEnds(p *poller.Poller) {
 	}
 }
 
-// stirred looks at the adopted child whose pidfd was reported, or the job whose pipe.
-// It may be neither's any more, for it was ended by other news.
+// stirred looks at the adopted child whose pidfd was reported, or the job or set-up
+// whose pipe. It may be neither's any more, for it was ended by other news.
 func (r *Reaper) stirred(fd int) {
 	if c := r.watched[fd]; c != nil {
 		delete(r.watched, fd)
@@ -72,5 +72,8 @@ func (r *Reaper) stirred(fd int) {
 	}
 	if j := r.pipes[fd]; j != nil {
 		r.readJob(j)
+	}
+	if c := r.setups[fd]; c != nil {
+		r.stirredSetup(c)
 	}
 }
