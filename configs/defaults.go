@@ -1,6 +1,10 @@
 package configs
 
-import "coppice/tree"
+import (
+	"slices"
+
+	"coppice/tree"
+)
 
 // What holds where a file is silent. OTP's own defaults, save that the limit is
 // 3 in 5 s, Elixir's; what OTP does not know follows.
@@ -47,7 +51,9 @@ var (
 	strategies = []choice[tree.Strategy]{
 		{"one_for_one", tree.OneForOne}, {"one_for_all", tree.OneForAll}, {"rest_for_one", tree.RestForOne},
 	}
-	restartTypes = []choice[tree.RestartType]{
+	// supervisorStrategies are those, and that of a template's supervisor.
+	supervisorStrategies = append(slices.Clip(strategies), choice[tree.Strategy]{"simple_one_for_one", tree.SimpleOneForOne})
+	restartTypes         = []choice[tree.RestartType]{
 		{"permanent", tree.Permanent}, {"transient", tree.Transient}, {"temporary", tree.Temporary},
 	}
 	autoShutdowns = []choice[tree.AutoShutdown]{

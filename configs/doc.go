@@ -35,6 +35,15 @@
 //	watch         = ["**/*.go"]       # a change of these files restarts it
 //	log           = { max_size = "16MiB", max_files = 8 } # how its output is kept
 //
+//	[template.jobs]                   # a supervisor, and what each of its children is
+//	max_children  = "infinity"        # how many there may be at once
+//	intensity     = 3                 # and period: the supervisor's, unless it has a table
+//	restart       = "transient"       # and all keys of a process but significant and on_exit
+//	command       = ["work"]          # may be missing: then start-child says all of it
+//
+// [supervisor.jobs] beside it has the supervisor's own keys; its strategy is
+// simple_one_for_one.
+//
 // A supervisor that is a child may say restart, shutdown (default "infinity")
 // and significant too. Durations are strings with a unit: "250ms", "5s", "1m30s".
 //
@@ -135,7 +144,7 @@
 // stands, and refuses what would hurt the TOML parser (position.go, scan.go).
 // The parser's answer is then read key by key without types of our own
 // (table.go), so that one wrong value hides no other fault: process.go and
-// supervisor.go read a table each, graph.go makes the tree of them and
+// supervisor.go read a table each, template.go one that is both, graph.go makes the tree of them and
 // limit.go asks whether its restart limits mean anything. Faults are gathered
 // on the way and told together, in the order of the file (fault.go). What turns out
 // to be wrong only when a process is started gets its line from the same index

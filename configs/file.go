@@ -9,7 +9,7 @@ import (
 )
 
 // topKeys are the keys outside of tables.
-var topKeys = []string{"name", "log", "supervisor", "process"}
+var topKeys = []string{"name", "log", "supervisor", "process", "template"}
 
 // treeFile reads a TOML tree file.
 func (l *loading) treeFile() {
@@ -32,11 +32,17 @@ func (l *loading) treeFile() {
 		}
 	}
 	l.defaultLog, l.config.LogTotal = top.topLog()
-	if sub, ok := values["process"].(map[string]any); len(sub) == 0 && (ok || values["process"] == nil) {
+	if top.lacks("process") && top.lacks("template") {
 		top.faultAt(span{0, 0}, say("for example: [process.web] with command = [\"./web\"]"), "no process: expected at least one [process.NAME]")
 	}
 	members := append(top.members("supervisor", l.supervisor), top.members("process", l.process)...)
-	l.grow(members)
+	l.grow(l.templates(top, members))
+}
+
+// lacks says that there is no table of a kind.
+func (t table) lacks(kind string) bool {
+	sub, ok := t.values[kind].(map[string]any)
+	return len(sub) == 0 && (ok || t.values[kind] == nil)
 }
 
 // members reads the tables of one kind, each by its name.

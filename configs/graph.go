@@ -78,6 +78,9 @@ func (g *graph) fault(at span, h hint, format string, args ...any) {
 func (g *graph) admit(m *member) {
 	old := g.byName[m.name]
 	switch {
+	case m.name == rootName && m.spec.Flags.Strategy == tree.SimpleOneForOne:
+		g.fault(m.at.name, nil, "a template is named root: expected another name, the root lists what stands in the file")
+		return
 	case m.name == rootName && m.spec.Type == tree.Process:
 		g.fault(m.at.name, nil, "a process is named root: expected another name, the root is a supervisor")
 		return

@@ -14,7 +14,7 @@ import (
 // up goes on for ever in silence.
 func (g *graph) limit(m *member) {
 	flags := m.spec.Flags
-	delays := restartDelays(m.spec.Children, leastDelay)
+	delays := countedDelays(m.spec, leastDelay)
 	if flags.Intensity < 0 || len(delays) == 0 || delays[0] == 0 {
 		return
 	}
@@ -23,7 +23,7 @@ func (g *graph) limit(m *member) {
 		return
 	}
 	// With the period that is offered the limit is reached however chance decides.
-	longest := restartDelays(m.spec.Children, func(b tree.Backoff) tree.Time { return b.Max })
+	longest := countedDelays(m.spec, func(b tree.Backoff) tree.Time { return b.Max })
 	needed = fastest(quickest(m.spec), longest, flags.Intensity+1)
 	remedy := `intensity = "infinity" to never give up`
 	span := "years"
@@ -73,6 +73,20 @@ func (g *graph) limitPlace(m *member) span {
 // leastDelay is the shortest that a delay can be once it has grown to its max: with
 // all that its jitter can take off.
 func leastDelay(b tree.Backoff) tree.Time { return tree.Time(float64(b.Max) * (1 - b.Jitter)) }
+
+// countedDelays are the delays of the children whose restarts a supervisor counts.
+// Those of a template are as many as there may be, and where that is more than the
+// limit they can fill any window at once.
+func countedDelays(s tree.ChildSpec, of func(tree.Backoff) tree.Time) []tree.Time {
+	delays, most := restartDelays(s.Children, of), s.Flags.MaxChildren
+	switch {
+	case s.Flags.Strategy != tree.SimpleOneForOne || len(delays) == 0:
+		return delays
+	case most == noLimit || most > s.Flags.Intensity:
+		return []tree.Time{0}
+	}
+	return slices.Repeat(delays, most)
+}
 
 // restartDelays are the delays of the children that may be restarted, in their
 // order; one 0 alone if some child is restarted without a delay, as every supervisor

@@ -99,7 +99,7 @@ func TestWholeTree(t *testing.T) {
 	})
 	db.Shutdown.Timeout, db.Ready = 30*tree.Second, tree.AtNotice
 	migrate := process("migrate", configs.Process{
-		Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", "./bin/migrate up"}, Ready: configs.Ready{Kind: configs.ReadyExit},
+		Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", "./bin/migrate up"}, Shell: true, Ready: configs.Ready{Kind: configs.ReadyExit},
 	})
 	migrate.Restart, migrate.Ready, migrate.StartTimeout = tree.Transient, tree.AtExit, tree.Infinity
 	want := tree.ChildSpec{

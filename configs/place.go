@@ -13,6 +13,7 @@ type Places struct {
 	file      string
 	lines     map[string]map[string]int // by process, then by key; "" is its header
 	processes *node                     // the tables [process.NAME]; nil: there is none
+	templates *node                     // the tables [template.NAME]
 	source    *source
 }
 
@@ -27,7 +28,7 @@ func PlacesOf(c *Config) *Places {
 		return p
 	}
 	if top, fault := index(p.source.text); fault == nil {
-		p.processes = top.field("process")
+		p.processes, p.templates = top.field("process"), top.field("template")
 	}
 	return p
 }
@@ -48,11 +49,15 @@ func (p *Places) procfile() map[string]map[string]int {
 
 // At is where a key of a process stands, "coppice.toml:12"; the header of its table
 // where the file does not mention the key, and "" where it does not mention the
-// process. A key below another one is given with a dot: "rlimits.nofile".
+// process. A template is given by its TemplateID. A key below another one is given with a dot: "rlimits.nofile".
 func (p *Places) At(process, key string) string {
 	line := p.lines[process][""]
-	if p.processes != nil {
-		if at := p.processes.field(process); at != nil {
+	tables := p.processes
+	if name, ok := TemplateOf(process); ok {
+		tables, process = p.templates, name
+	}
+	if tables != nil {
+		if at := tables.field(process); at != nil {
 			line = p.source.number(at.deepest(key).name.start)
 		}
 	}

@@ -16,6 +16,9 @@ type Process struct {
 	Program string
 	// Argv is the whole command, at least one; Argv[0] as the file has it.
 	Argv []string
+	// Shell says that the file has the command as a string. A template without a
+	// command has no Argv.
+	Shell bool
 	// Dir is the absolute working directory.
 	Dir string
 	// Env is the complete environment as NAME=value, each name once, sorted by
@@ -65,12 +68,17 @@ var processKeys = []string{
 // process reads the table of one process.
 func (l *loading) process(t table, name string) *member {
 	t.unknown(processKeys, notInProcess)
+	return l.child(t, name)
+}
+
+// child reads what a process is, or each child of a template.
+func (l *loading) child(t table, name string) *member {
 	m := &member{name: name, at: t.at, title: t.title, table: t}
 	spec := &m.spec
 	spec.ID, spec.Type = name, tree.Process
 	spec.Restart = oneOf(t, "restart", restartTypes, defaultRestart)
 	spec.Shutdown = t.shutdown(defaultProcessShutdown)
-	spec.Significant = t.significant(spec.Restart)
+	spec.Significant = !t.template && t.significant(spec.Restart)
 	spec.Success = t.success()
 	spec.OnExit = t.onExit(spec.Restart)
 	spec.Backoff = t.backoff()
@@ -100,6 +108,7 @@ func (l *loading) process(t table, name string) *member {
 func (t table) start(env *environment, ready Ready) *Process {
 	p := &Process{Dir: t.dir(env), Ready: ready, Log: t.log(), Limits: t.limits()}
 	p.Program, p.Argv = t.command(env)
+	_, p.Shell = t.values["command"].(string)
 	var account *Account
 	p.Setup, account = t.setup(env)
 	p.Env = t.overlay(env, t.begin(env, account))
@@ -112,6 +121,9 @@ func (t table) start(env *environment, ready Ready) *Process {
 // command reads what is executed: a list as it is, a string by the shell.
 func (t table) command(env *environment) (program string, argv []string) {
 	value, found := t.values["command"]
+	if !found && t.template {
+		return "", nil // start-child says it
+	}
 	if !found {
 		misspelt := func(key string) bool { return distance(key, "command", 3) < 3 }
 		if !slices.ContainsFunc(t.keys(), misspelt) { // else that key is told

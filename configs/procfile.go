@@ -60,7 +60,7 @@ func (l *loading) procfileLine(line string, start int, env *environment) *member
 		ID: name, Type: tree.Process, Restart: defaultProcfileRestart, Shutdown: defaultProcessShutdown,
 		StartTimeout: defaultStartTimeout, Success: defaultSuccess(),
 		Start: &Process{
-			Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", command},
+			Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", command}, Shell: true,
 			Dir: l.config.Dir, Env: env.base, Ready: defaultReady, Log: l.defaultLog,
 		},
 	}

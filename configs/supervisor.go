@@ -16,8 +16,8 @@ var (
 
 // elsewhere are hints for keys that belong to the other kind of table.
 var (
-	notInProcess    = misplaced("[supervisor.NAME]", ownKeys, processKeys)
-	notInSupervisor = misplaced("[process.NAME]", processKeys, childKeys)
+	notInProcess    = withTemplate(misplaced("[supervisor.NAME]", ownKeys, processKeys))
+	notInSupervisor = withTemplate(misplaced("[process.NAME]", processKeys, childKeys))
 	notInRoot       = notOfRoot()
 	notOnTop        = notOutside()
 )
@@ -44,11 +44,11 @@ func (l *loading) supervisor(t table, name string) *member {
 		m.spec.Shutdown = t.shutdown(defaultSupervisorShutdown)
 		m.spec.Significant = t.significant(m.spec.Restart)
 	}
-	m.spec.Flags = tree.Flags{
-		Strategy:     oneOf(t, "strategy", strategies, defaultFlags.Strategy),
-		Intensity:    t.intensity(),
-		Period:       t.period(),
-		AutoShutdown: oneOf(t, "auto_shutdown", autoShutdowns, defaultFlags.AutoShutdown),
+	m.spec.Flags = t.flags()
+	m.spec.Flags.Strategy = oneOf(t, "strategy", supervisorStrategies, defaultFlags.Strategy)
+	if name == rootName && m.spec.Flags.Strategy == tree.SimpleOneForOne {
+		t.fault("strategy", say("let the root list a [template.NAME]"), "the root cannot be simple_one_for_one: expected another strategy")
+		m.spec.Flags.Strategy = defaultFlags.Strategy
 	}
 	before := t.collector.total
 	names, places := t.texts("children", "names of processes and supervisors")
@@ -57,6 +57,15 @@ func (l *loading) supervisor(t table, name string) *member {
 		m.lists = append(m.lists, listing{child, places[i]})
 	}
 	return m
+}
+
+// flags are a supervisor's but for its strategy.
+func (t table) flags() tree.Flags {
+	return tree.Flags{
+		Intensity:    t.intensity(),
+		Period:       t.period(),
+		AutoShutdown: oneOf(t, "auto_shutdown", autoShutdowns, defaultFlags.AutoShutdown),
+	}
 }
 
 // significant reads whether the end of a child counts for auto_shutdown.
@@ -70,7 +79,7 @@ func (t table) significant(restart tree.RestartType) bool {
 }
 
 func notOfRoot() map[string]string {
-	hints := misplaced("[process.NAME]", processKeys, childKeys)
+	hints := withTemplate(misplaced("[process.NAME]", processKeys, childKeys))
 	for _, key := range childKeys {
 		hints[key] = "the root is nobody's child: it takes no restart, shutdown or significant"
 	}
@@ -80,5 +89,11 @@ func notOfRoot() map[string]string {
 func notOutside() map[string]string {
 	hints := misplaced("[process.NAME]", processKeys, topKeys)
 	maps.Copy(hints, misplaced("[supervisor.NAME]", ownKeys, nil))
+	return withTemplate(hints)
+}
+
+// withTemplate adds what only templates have.
+func withTemplate(hints map[string]string) map[string]string {
+	hints["max_children"] = "max_children is a key of [template.NAME]"
 	return hints
 }

@@ -19,6 +19,8 @@ type table struct {
 	title  string
 	values map[string]any
 	at     *node
+	// template says that it is a template's: what it lacks is said later.
+	template bool
 }
 
 // below is the table that a key holds.

@@ -66,6 +66,15 @@ func TestExamplesRun(t *testing.T) {
 				t.Error("all or none: the shipper was not restarted")
 			}
 		},
+		"jobs": func(t *testing.T, b *bed) {
+			b.must("start-child", "jobs", "report-7", "--", "report", "7")
+			b.awaitLog("report-7", "report number 7 begins")
+			since := b.newest()
+			b.must("kill", "report-7", "-s", "KILL")
+			b.awaitKind(since, "report-7", "started")
+			b.must("delete-child", "report-7")
+			b.wants(4, "no report-7", "status", "report-7")
+		},
 		"batch": nil, // it ends by itself
 	}
 	files, err := filepath.Glob("../configs/examples/*.toml")

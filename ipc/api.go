@@ -18,6 +18,9 @@ type Backend interface {
 	// client that goes away (ctx) only loses the answer. With NoWait it returns
 	// once the request is taken.
 	Do(ctx context.Context, cmd Command) (*Result, error)
+	// StartChild adds a child of a template and returns when its start is complete,
+	// with NoWait once the request is taken.
+	StartChild(ctx context.Context, req ChildRequest) (*Result, error)
 	// Reload reads the tree file again and changes what differs.
 	Reload(ctx context.Context, req ReloadRequest) (*ReloadResult, error)
 	// Down stops the tree; it returns when nothing of it is left. The daemon
@@ -105,6 +108,8 @@ type Node struct {
 	Intensity    any    `json:"intensity,omitempty"` // a number or "infinity"
 	Period       string `json:"period,omitempty"`
 	AutoShutdown string `json:"auto_shutdown,omitempty"`
+	// MaxChildren is how many children of a template it may have; absent: no limit.
+	MaxChildren int `json:"max_children,omitempty"`
 
 	// Of a process that runs.
 	PID int `json:"pid,omitempty"`
@@ -128,6 +133,10 @@ type Node struct {
 	// Trouble is what keeps it from being ready, or what its last check found
 	// wrong, in one line for a person.
 	Trouble string `json:"trouble,omitempty"`
+	// Dynamic says that it was made of a template; Args is what start-child gave it
+	// behind the template's command, or as its command.
+	Dynamic bool     `json:"dynamic,omitempty"`
+	Args    []string `json:"args,omitempty"`
 
 	Restarts int       `json:"restarts"`
 	Since    time.Time `json:"since"`
@@ -185,7 +194,7 @@ type Event struct {
 
 // Command is one verb on one node.
 type Command struct {
-	Verb   string // start | stop | restart | freeze | thaw | kill
+	Verb   string // start | stop | restart | freeze | thaw | kill | delete
 	Node   string
 	Signal string // kill: full name, default SIGTERM
 	All    bool   // kill: the whole group
@@ -198,6 +207,22 @@ type Result struct {
 	Already bool `json:"already,omitempty"`
 	// Message is one line for a person: "db runs already (pid 4712)".
 	Message string `json:"message"`
+	// PID is that of a child that StartChild has started.
+	PID int `json:"pid,omitempty"`
+}
+
+// ChildRequest asks for a child of a template.
+type ChildRequest struct {
+	// Supervisor is the name of the template.
+	Supervisor string
+	// Name is the child's, one that no other node of the tree has.
+	Name string
+	// Args come behind the template's command; where it has none they are the
+	// command.
+	Args []string
+	// Env is set over the environment of the template.
+	Env    map[string]string
+	NoWait bool
 }
 
 // ReloadRequest is the body of POST /v1/reload.
@@ -217,7 +242,7 @@ type ReloadResult struct {
 type Change struct {
 	Kind       string   `json:"kind"` // tree.ChangeKind
 	Name       string   `json:"name"`
-	Type       string   `json:"type"` // supervisor | process
+	Type       string   `json:"type"` // supervisor | process | template
 	Supervisor string   `json:"supervisor"`
 	What       []string `json:"what,omitempty"`  // the settings that differ
 	Error      string   `json:"error,omitempty"` // what could not be done, and why

@@ -22,7 +22,7 @@ import (
 //
 // A refusal is an *Error. When nobody listens the error is ErrNoDaemon, when
 // the daemon ends in the middle of an answer ErrDaemonGone. What may be asked twice
-// is then asked again, of the daemon that follows: all but Do and Reload.
+// is then asked again, of the daemon that follows: all but Do, StartChild and Reload.
 type Client struct {
 	// Dir is a state folder, whose socket is dialled.
 	Dir string
@@ -49,8 +49,11 @@ func (c *Client) Do(ctx context.Context, cmd Command) (*Result, error) {
 	if cmd.Verb == "kill" {
 		body = map[string]any{"signal": cmd.Signal, "all": cmd.All}
 	}
-	path := "/v1/nodes/" + url.PathEscape(cmd.Node) + "/" + cmd.Verb + flags{"no_wait": cmd.NoWait}.query()
-	return ask[Result](ctx, c, "POST", path, body)
+	path, query := "/v1/nodes/"+url.PathEscape(cmd.Node), flags{"no_wait": cmd.NoWait}.query()
+	if cmd.Verb == "delete" {
+		return ask[Result](ctx, c, "DELETE", path+query, nil)
+	}
+	return ask[Result](ctx, c, "POST", path+"/"+cmd.Verb+query, body)
 }
 
 // Reload implements Backend.

@@ -17,6 +17,8 @@
 //	… with CPU and memory       curl --unix-socket S http://coppice/v1/tree?usage=1
 //	start stop restart a node   curl --unix-socket S -X POST http://coppice/v1/nodes/api/restart
 //	… without waiting for it    curl --unix-socket S -X POST http://coppice/v1/nodes/api/restart?no_wait=1
+//	start a child of a template curl --unix-socket S -d '{"name":"a","args":["x"],"env":{"A":"b"}}' http://coppice/v1/nodes/jobs/children
+//	… and forget it again       curl --unix-socket S -X DELETE http://coppice/v1/nodes/a
 //	send a signal               curl --unix-socket S -d '{"signal":"SIGHUP","all":true}' http://coppice/v1/nodes/api/kill
 //	read the tree file again    curl --unix-socket S -X POST http://coppice/v1/reload
 //	… or only say what differs  curl --unix-socket S -d '{"dry_run":true}' http://coppice/v1/reload

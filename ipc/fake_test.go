@@ -55,6 +55,10 @@ func (f *fake) Do(_ context.Context, cmd ipc.Command) (*ipc.Result, error) {
 	return &ipc.Result{Message: "done: " + cmd.Verb + " " + cmd.Node}, f.note(cmd)
 }
 
+func (f *fake) StartChild(_ context.Context, req ipc.ChildRequest) (*ipc.Result, error) {
+	return &ipc.Result{Message: "started: " + req.Name, PID: 7}, f.note(req)
+}
+
 func (f *fake) Reload(_ context.Context, req ipc.ReloadRequest) (*ipc.ReloadResult, error) {
 	return &ipc.ReloadResult{DryRun: req.DryRun, Changes: []ipc.Change{}}, f.note(req)
 }

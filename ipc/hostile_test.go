@@ -22,6 +22,7 @@ func TestHostileRequests(t *testing.T) {
 	body := func(text string) string {
 		return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", post, len(text), text)
 	}
+	child := func(text string) string { return strings.Replace(body(text), "db/kill", "jobs/children", 1) }
 	tests := []struct {
 		name, request string
 		status        int // 0: closed without an answer
@@ -69,6 +70,11 @@ func TestHostileRequests(t *testing.T) {
 		{"since of 2^64", get("/v1/events?since=18446744073709551616"), 400, "number from 0"},
 		{"raw of two", get("/v1/logs?name=a&name=b&raw=1"), 400, "exactly one"},
 		{"stderr without raw", get("/v1/logs/a?stderr=1"), 400, "raw=1"},
+		{"a child without a name", child(`{}`), 400, "not allowed"},
+		{"a child named badly", child(`{"name":"../x"}`), 400, "not allowed"},
+		{"a child with more", child(`{"name":"a","restart":"temporary"}`), 400, "no field"},
+		{"a child's args", child(`{"name":"a","args":"x"}`), 400, "field"},
+		{"GET on a node", get("/v1/nodes/db"), 405, "use DELETE"},
 		{"unknown verb", "POST /v1/nodes/db/explode HTTP/1.1\r\nHost: coppice\r\n\r\n", 404, "there is no verb"},
 		{"null", body("null"), 400, "not a JSON object"},
 		{"list", body("[]"), 400, "not a JSON object"},

@@ -24,6 +24,7 @@ var routes = []route{
 	{"GET", "/v1/logs", (*Server).getLogs},
 	{"GET", "/v1/logs/{name}", (*Server).getLogs},
 	{"POST", "/v1/nodes/{name}/{verb}", (*Server).postNode},
+	{"DELETE", "/v1/nodes/{name}", (*Server).deleteNode},
 	{"POST", "/v1/reload", (*Server).postReload},
 	{"POST", "/v1/down", (*Server).postDown},
 	{"POST", "/v1/upgrade", (*Server).postUpgrade},
@@ -128,10 +129,17 @@ func (s *Server) postReload(r *request) error {
 }
 
 func (s *Server) postNode(r *request) error {
+	if r.PathValue("verb") == "children" {
+		return s.postChild(r)
+	}
 	cmd, err := r.command()
 	if err != nil {
 		return err
 	}
+	return s.do(r, cmd)
+}
+
+func (s *Server) do(r *request, cmd Command) error {
 	result, err := s.backend.Do(r.Context(), cmd)
 	if err != nil {
 		return err
@@ -147,7 +155,7 @@ func (s *Server) postNode(r *request) error {
 func (r *request) command() (Command, error) {
 	cmd := Command{Verb: r.PathValue("verb"), Node: r.PathValue("name")}
 	if !slices.Contains([]string{"start", "stop", "restart", "freeze", "thaw", "kill"}, cmd.Verb) {
-		return cmd, badInput(http.StatusNotFound, "there is no verb %s; use start, stop, restart, freeze, thaw or kill", quote(cmd.Verb))
+		return cmd, badInput(http.StatusNotFound, "there is no verb %s; use start, stop, restart, freeze, thaw, kill or children", quote(cmd.Verb))
 	}
 	if err := checkName(cmd.Node); err != nil {
 		return cmd, err

@@ -34,6 +34,12 @@ func TestRoutesReachTheBackend(t *testing.T) {
 		{"POST", "/v1/nodes/a.b-c_1/restart", "", 200, ipc.Command{Verb: "restart", Node: "a.b-c_1"}},
 		{"POST", "/v1/nodes/db/kill", "", 200, ipc.Command{Verb: "kill", Node: "db", Signal: "SIGTERM"}},
 		{"POST", "/v1/nodes/db/kill", `{"signal":"SIGHUP","all":true}`, 200, ipc.Command{Verb: "kill", Node: "db", Signal: "SIGHUP", All: true}},
+		{"POST", "/v1/nodes/jobs/children", `{"name":"a","args":["x",""],"env":{"A":"b"}}`, 201, ipc.ChildRequest{
+			Supervisor: "jobs", Name: "a", Args: []string{"x", ""}, Env: map[string]string{"A": "b"},
+		}},
+		{"POST", "/v1/nodes/jobs/children?no_wait=1", `{"name":"a"}`, 202, ipc.ChildRequest{Supervisor: "jobs", Name: "a", NoWait: true}},
+		{"DELETE", "/v1/nodes/a", "", 200, ipc.Command{Verb: "delete", Node: "a"}},
+		{"DELETE", "/v1/nodes/a?no_wait=1", "", 202, ipc.Command{Verb: "delete", Node: "a", NoWait: true}},
 		{"POST", "/v1/reload", "", 200, ipc.ReloadRequest{}},
 		{"POST", "/v1/reload", `{"dry_run":true,"file":"/x"}`, 200, ipc.ReloadRequest{DryRun: true, File: "/x"}},
 		{"GET", "/v1/events", "", 200, [2]any{uint64(0), false}},
@@ -73,6 +79,13 @@ func TestClientMirrorsTheBackend(t *testing.T) {
 	tree, err := c.Tree(ctx, true)
 	check(t, err, b.last(), map[string]bool{"usage": true})
 	check(t, nil, *tree, b.tree)
+
+	child := ipc.ChildRequest{Supervisor: "jobs", Name: "a", Args: []string{"x y", "\t"}, Env: map[string]string{"A": "=b"}, NoWait: true}
+	begun, err := c.StartChild(ctx, child)
+	check(t, err, b.last(), child)
+	check(t, nil, *begun, ipc.Result{Message: "started: a", PID: 7})
+	_, err = c.Do(ctx, ipc.Command{Verb: "delete", Node: "a", NoWait: true})
+	check(t, err, b.last(), ipc.Command{Verb: "delete", Node: "a", NoWait: true})
 
 	result, err := c.Do(ctx, ipc.Command{Verb: "kill", Node: "db", Signal: "SIGUSR1", All: true, NoWait: true})
 	check(t, err, b.last(), ipc.Command{Verb: "kill", Node: "db", Signal: "SIGUSR1", All: true, NoWait: true})

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,12 @@ func (r *runtime) request(ctx context.Context, request tree.Request, patient boo
 	if err != nil {
 		return tree.Reply{}, false, err
 	}
+	return r.await(ctx, answer, patient)
+}
+
+// await waits for the tree's answer to a request; with patient false it only looks
+// whether it is there.
+func (r *runtime) await(ctx context.Context, answer <-chan tree.Reply, patient bool) (tree.Reply, bool, error) {
 	if !patient {
 		select {
 		case reply := <-answer:
@@ -109,6 +116,12 @@ func (r *runtime) Do(ctx context.Context, cmd ipc.Command) (*ipc.Result, error) 
 			return nil, refused("cannot %s %s: that takes a cgroup, and there is none: %s", cmd.Verb, cmd.Node, r.noCgroups)
 		}
 		request = tree.FreezeChild{ID: cmd.Node, Thaw: cmd.Verb == "thaw"}
+	case "delete":
+		var refusal error
+		if err := r.ask(ctx, func() { refusal = r.mayDelete(cmd.Node) }); err != nil || refusal != nil {
+			return nil, cmp.Or(err, refusal)
+		}
+		request = tree.DeleteChild{ID: cmd.Node}
 	case "kill":
 		if _, ok := process.SignalNumber(cmd.Signal); !ok {
 			return nil, &ipc.Error{Code: ipc.CodeBadInput, Title: fmt.Sprintf("no signal is named %q; try SIGTERM", cmd.Signal)}
@@ -182,6 +195,7 @@ func (r *runtime) Logs(ctx context.Context, q ipc.LogQuery, emit func(ipc.LogLin
 		for _, name := range q.Names {
 			n, ok := r.tree.Node(name)
 			switch {
+			case !ok && r.hasLog(name): // of one that the tree has no more
 			case !ok:
 				missing = r.noNode(name)
 			case n.Spec.Type == tree.Supervisor:
@@ -282,8 +296,9 @@ func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 		}
 		return n
 	}
+	n.Dynamic, n.Args = s.Template != "", s.Spec.Extra.Args
 	n.Ready = string(s.Spec.Start.(*configs.Process).Ready.Kind)
-	n.Check = string(r.config.Settings[n.Name].Check.Probe.Kind)
+	n.Check = string(r.config.Settings[cmp.Or(s.Template, n.Name)].Check.Probe.Kind)
 	n.Health, n.Trouble = string(s.Health), s.Trouble
 	if s.PID != 0 {
 		pids[n.Name] = s.PID
@@ -300,6 +315,7 @@ func describe(n *ipc.Node, f tree.Flags) {
 		n.Intensity = "infinity"
 	}
 	n.Period = configs.Brief(f.Period)
+	n.MaxChildren = f.MaxChildren
 	if f.AutoShutdown != tree.Never {
 		n.AutoShutdown = f.AutoShutdown.String()
 	}

@@ -17,7 +17,7 @@ func (r *runtime) execute(a tree.Action) {
 	case tree.Start:
 		r.start(a)
 	case tree.Stop:
-		how := r.config.Settings[a.ID]
+		how := r.settings(a.ID)
 		r.reaper.Stop(a.Ref, how.StopSignal, how.StopMain)
 	case tree.Kill:
 		r.reaper.Kill(a.Ref)
@@ -41,11 +41,15 @@ func (r *runtime) execute(a tree.Action) {
 
 // start gives a process its outputs and hands it to the reaper.
 func (r *runtime) start(a tree.Start) {
-	p := a.Spec.Start.(*configs.Process)
+	p, err := r.processOf(a.Spec)
+	if err != nil {
+		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
+		return
+	}
 	who, fault := identify(&p.Setup)
 	setup, unable := setupOf(&p.Setup, who)
 	if fault = cmp.Or(fault, unable); fault != nil {
-		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: r.placed(a.ID, fault.key, fault.cause)})
+		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: r.placed(r.wantedAs(a.ID), fault.key, fault.cause)})
 		return
 	}
 	out, err := r.outputs(a.ID, p.Log, who)

@@ -122,7 +122,7 @@ func (r *runtime) hear(facts []process.Fact) []tree.Event {
 			events = append(events, tree.Started{Ref: f.Ref, PID: f.PID})
 		case process.StartFailed:
 			r.unwatchReady(f.Ref)
-			events = append(events, tree.StartFailed{Ref: f.Ref, Cause: r.placed(f.ID, f.Key, f.Cause), Shortage: isShortage(f.Errno)})
+			events = append(events, tree.StartFailed{Ref: f.Ref, Cause: r.placed(r.wantedAs(f.ID), f.Key, f.Cause), Shortage: isShortage(f.Errno)})
 		case process.Exited:
 			if r.notify.Drain(f.Ref) {
 				events = append(events, tree.Ready{Ref: f.Ref})

@@ -61,9 +61,14 @@ func (r *runtime) success(cmd ipc.Command, reply tree.Reply) *ipc.Result {
 		message = fmt.Sprintf("%s is started%s", name, r.pidOf(name))
 	case "stop":
 		message = name + " is stopped"
+		if _, known := r.tree.Node(name); !known {
+			message += ", and forgotten as every child of a template is; `coppice start-child` makes another one"
+		}
 		if reply.Already {
 			message = name + " is stopped already"
 		}
+	case "delete":
+		message = name + " is gone"
 	case "restart":
 		message = fmt.Sprintf("%s is restarted%s", name, r.pidOf(name))
 	case "freeze":

@@ -53,7 +53,7 @@ func (r *runtime) askHealth(n tree.Status) {
 	if n.State != tree.Up || n.PID == 0 {
 		return
 	}
-	check := r.config.Settings[ref.ID].Check
+	check := r.settings(ref.ID).Check
 	if check.Probe.Kind == "" {
 		r.prober.Cancel(ref)
 		return
@@ -89,8 +89,10 @@ func (r *runtime) recheck(old, new *configs.Config) {
 		if reflect.DeepEqual(old.Settings[s.ID].Check, new.Settings[s.ID].Check) {
 			continue
 		}
-		if n, ok := r.tree.Node(s.ID); ok {
-			r.askHealth(n)
+		for _, name := range r.runningAs(s.ID) {
+			if n, ok := r.tree.Node(name); ok {
+				r.askHealth(n)
+			}
 		}
 	}
 }

@@ -52,21 +52,27 @@ func (r *runtime) Reload(ctx context.Context, req ipc.ReloadRequest) (*ipc.Reloa
 // plan says what a reload would change.
 func (r *runtime) plan(ctx context.Context, config *configs.Config) (*ipc.ReloadResult, error) {
 	result := &ipc.ReloadResult{DryRun: true}
-	err := r.ask(ctx, func() { result.Changes = changes(r.tree.Diff(config.Spec), r.config, config) })
-	return result, err
+	var refusal error
+	err := r.ask(ctx, func() {
+		result.Changes = changes(r.tree.Diff(config.Spec), r.config, config)
+		if name := r.tree.Taken(config.Spec); name != "" {
+			refusal = r.notApplied(tree.Reply{Refusal: tree.AlreadyPresent, Cause: name})
+		}
+	})
+	return result, cmp.Or(err, refusal)
 }
 
 // apply changes the tree to config; handed is called when the tree has it.
 func (r *runtime) apply(ctx context.Context, config *configs.Config, handed func()) (*ipc.ReloadResult, error) {
 	type outcome struct {
-		refusal tree.Refusal
+		refusal error
 		changes []ipc.Change
 	}
 	done := make(chan outcome, 1)
 	err := r.ask(ctx, func() {
 		old := r.config
 		r.applyNow(config, func(reply tree.Reply) {
-			done <- outcome{reply.Refusal, changes(reply.Changes, old, config)}
+			done <- outcome{r.notApplied(reply), changes(reply.Changes, old, config)}
 		})
 	})
 	handed()
@@ -75,8 +81,8 @@ func (r *runtime) apply(ctx context.Context, config *configs.Config, handed func
 	}
 	select {
 	case o := <-done:
-		if o.refusal != "" {
-			return nil, refused("the tree is being stopped; nothing was changed")
+		if o.refusal != nil {
+			return nil, o.refusal
 		}
 		return &ipc.ReloadResult{Changes: o.changes}, nil
 	case <-r.done:
@@ -102,6 +108,18 @@ func (r *runtime) applyNow(config *configs.Config, done func(tree.Reply)) {
 		}
 		done(reply)
 	})
+}
+
+// notApplied is why a reload changed nothing; nil: it did.
+func (r *runtime) notApplied(reply tree.Reply) error {
+	switch reply.Refusal {
+	case "":
+		return nil
+	case tree.AlreadyPresent:
+		return refused("the name %s is that of a child of a template, which is no part of the tree file: "+
+			"name it otherwise, or `coppice delete-child %s` first; nothing was changed", reply.Cause, reply.Cause)
+	}
+	return refused("the tree is being stopped; nothing was changed")
 }
 
 // reloaded is what is left to do when every supervisor has its new spec.
@@ -132,7 +150,7 @@ func changes(made []tree.Change, from, to *configs.Config) []ipc.Change {
 	for _, c := range made {
 		at[c.ID] = len(told)
 		change := ipc.Change{
-			Kind: string(c.Kind), Name: c.ID, Type: c.Type.String(), Supervisor: c.Supervisor,
+			Kind: string(c.Kind), Name: inFile(c.ID), Type: kind(c.ID, c.Type), Supervisor: c.Supervisor,
 			What: inWords(c.What, old[c.ID], new[c.ID]),
 		}
 		if c.Refusal != "" {
@@ -147,12 +165,28 @@ func changes(made []tree.Change, from, to *configs.Config) []ipc.Change {
 			continue
 		}
 		if i, ok := at[s.ID]; !ok {
-			told = append(told, ipc.Change{Kind: string(tree.Changed), Name: s.ID, Type: s.Type.String(), What: what})
+			told = append(told, ipc.Change{Kind: string(tree.Changed), Name: inFile(s.ID), Type: kind(s.ID, s.Type), What: what})
 		} else if told[i].Kind == string(tree.Changed) || told[i].Kind == string(tree.Restarted) {
 			told[i].What = append(told[i].What, slices.DeleteFunc(what, func(w string) bool { return slices.Contains(told[i].What, w) })...)
 		}
 	}
 	return told
+}
+
+// inFile is the name that the tree file has for a spec.
+func inFile(id string) string {
+	if supervisor, ok := configs.TemplateOf(id); ok {
+		return supervisor
+	}
+	return id
+}
+
+// kind is what the tree file calls a spec.
+func kind(id string, t tree.ChildType) string {
+	if _, ok := configs.TemplateOf(id); ok {
+		return "template"
+	}
+	return t.String()
 }
 
 // commands are the processes of a tree by name.
@@ -266,9 +300,10 @@ func (r *runtime) fileChanged(name string) {
 		r.reloadByItself("the tree file changed")
 		return
 	}
-	n, ok := r.tree.Node(name)
-	if !ok || n.Held || n.State == tree.Stopped || n.State == tree.Failed {
-		return
+	for _, child := range r.runningAs(name) {
+		n, ok := r.tree.Node(child)
+		if ok && !n.Held && n.State != tree.Stopped && n.State != tree.Failed {
+			r.call(tree.CycleChild{ID: child, By: "watch"}, nil)
+		}
 	}
-	r.call(tree.CycleChild{ID: name, By: "watch"}, nil)
 }

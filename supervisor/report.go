@@ -23,6 +23,7 @@ func (r *runtime) tell(out tree.Output, at tree.Time, events []tree.Event) {
 		r.noteBoot(&out.Reports[i])
 		r.logReport(&out.Reports[i])
 	}
+	r.vanished(out.Reports)
 }
 
 // comingTo is the configuration that a reload among events brings; nil: there is

@@ -37,7 +37,7 @@ func (w *wanted) placed(process, key, cause string) string {
 }
 
 // coming is a configuration that the tree is taking over.
-type coming struct{ between, next *configs.Config }
+type coming struct{ before, between, next *configs.Config }
 
 // apply begins a reload. The settings of processes that stay or come are in force
 // at once; those of processes that go are needed until they have gone.
@@ -48,7 +48,7 @@ func (w *wanted) apply(call uint64, next *configs.Config) {
 	if w.coming == nil {
 		w.coming = map[uint64]coming{}
 	}
-	w.coming[call] = coming{&between, next}
+	w.coming[call] = coming{w.config, &between, next}
 	w.config = &between
 }
 
@@ -57,7 +57,11 @@ func (w *wanted) apply(call uint64, next *configs.Config) {
 func (w *wanted) applied(reply tree.Reply) {
 	c, found := w.coming[reply.ID]
 	delete(w.coming, reply.ID)
-	if found && reply.Refusal == "" && w.config == c.between {
+	switch {
+	case !found || w.config != c.between:
+	case reply.Refusal == "":
 		w.config = c.next
+	default:
+		w.config = c.before
 	}
 }

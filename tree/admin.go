@@ -31,9 +31,12 @@ func (t *Tree) call(c Called) {
 	case CycleChild:
 		t.enqueue(c, "", r.ID, cmp.Or(r.By, "restart"))
 	case DeleteChild:
-		t.enqueue(c, r.Supervisor, r.ID, "delete")
+		if n := t.index[r.ID]; n != nil && n.isInstance() && !t.opts.OTP {
+			c.Request = TerminateChild{Supervisor: r.Supervisor, ID: r.ID} // which forgets it
+		}
+		t.enqueue(c, r.Supervisor, r.ID, "delete-child")
 	case StartChild:
-		t.enqueue(c, r.Supervisor, r.Spec.ID, "start_child")
+		t.enqueue(c, r.Supervisor, r.Spec.ID, "start-child")
 	case ChangeSupervisor:
 		t.enqueue(c, r.ID, r.ID, "change")
 	}
@@ -64,7 +67,7 @@ func (t *Tree) enqueue(c Called, supervisor, id, verb string) {
 		return
 	}
 	cause := t.report(Report{Kind: ReqMade, Node: id, Request: verb})
-	if verb == "stop" && t.cutStart(s, t.index[id], c.ID, cause) {
+	if _, stop := c.Request.(TerminateChild); stop && t.cutStart(s, t.index[id], c.ID, cause) {
 		return
 	}
 	t.send(s, message{kind: called, call: c, cause: cause})
@@ -131,7 +134,7 @@ func (t *Tree) serve(s *node, m message) {
 	case CycleChild:
 		reply.Refusal = t.cycleChild(s, r.ID, op)
 	case DeleteChild:
-		reply.Refusal = t.deleteChild(s, r.ID)
+		reply.Refusal = t.deleteChild(s, r.ID, m.cause)
 	case StartChild:
 		reply.Refusal, reply.Cause = t.startChild(s, r.Spec, op)
 	case ChangeSupervisor:
@@ -180,7 +183,7 @@ func (t *Tree) terminateChild(s *node, r TerminateChild, op operation) (Refusal,
 func (t *Tree) idle(s *node, id string) (*node, Refusal) {
 	c := t.find(s, id)
 	switch {
-	case s.simple():
+	case s.simple() && t.opts.OTP:
 		return nil, IsSimple
 	case c == nil:
 		return nil, t.unknown(s, id)
@@ -225,27 +228,22 @@ func (t *Tree) answerStart(op *operation) {
 	t.act(r)
 }
 
-func (t *Tree) deleteChild(s *node, id string) Refusal {
+func (t *Tree) deleteChild(s *node, id string, cause uint64) Refusal {
 	c, refusal := t.idle(s, id)
 	if c != nil {
 		s.drop(c)
-		t.remove(c)
+		t.vanish(c, cause)
 	}
 	return refusal
 }
 
 // startChild adds a child: the last one of s, once it has started.
 func (t *Tree) startChild(s *node, spec ChildSpec, op operation) (Refusal, string) {
-	if s.simple() && len(s.spec.Children) == 0 {
+	if s.simple() && s.template() == nil {
 		return BadSpec, "the supervisor has no template"
 	}
 	if s.simple() {
-		instance := s.spec.Children[0]
-		instance.ID = spec.ID
-		if spec.Start != nil {
-			instance.Start = spec.Start
-		}
-		spec = instance
+		spec = instance(s.template(), spec.ID, spec.Extra)
 	} else if fault := invalid(s.spec.Flags, []ChildSpec{spec}); fault != nil {
 		return BadSpec, fault.Text
 	}
@@ -259,7 +257,14 @@ func (t *Tree) startChild(s *node, spec ChildSpec, op operation) (Refusal, strin
 			return AlreadyPresent, ""
 		}
 	}
+	switch {
+	case t.comes(spec.ID):
+		return AlreadyPresent, ""
+	case s.full():
+		return MaxChildren, ""
+	}
 	op.kind, op.child = opAdd, t.newNode(spec, s)
+	op.cause = t.report(Report{Kind: ChildAdded, Node: spec.ID, Because: op.cause})
 	op.steps = []step{{verb: stepStart, child: op.child}}
 	t.begin(s, op)
 	return "", ""
@@ -283,7 +288,7 @@ func (t *Tree) added(s *node, op *operation) {
 	c := op.child
 	switch {
 	case op.cut, op.ignored && (c.spec.Restart == Temporary || s.simple()):
-		t.remove(c)
+		t.vanish(c, c.cause)
 	default:
 		s.children = append(s.children[:len(s.children):len(s.children)], c)
 	}
@@ -305,8 +310,11 @@ func (t *Tree) changeSupervisor(s *node, r ChangeSupervisor) (Refusal, string) {
 		}
 	}
 	s.spec.Flags, s.spec.Children = r.Flags, slices.Clone(r.Children)
-	if !s.simple() {
+	switch {
+	case !s.simple():
 		t.reorder(s, s.spec.Children)
+	case s.template() != nil:
+		s.retemplate()
 	}
 	t.restate(s)
 	return "", ""

@@ -31,6 +31,11 @@ func (t *Tree) nextChange() {
 	c := t.changes[0]
 	t.changes = t.changes[1:]
 	spec := c.Request.(Apply).Spec
+	if id := t.taken(&spec); id != "" {
+		t.act(Reply{ID: c.ID, Refusal: AlreadyPresent, Cause: id})
+		t.nextChange()
+		return
+	}
 	moved := moved(t.root.spec, spec)
 	a := &application{call: c.ID, changes: t.diff(spec, moved)}
 	a.cause = t.report(Report{Kind: ReqMade, Node: t.root.id(), Request: "reload"})
@@ -193,8 +198,12 @@ func (t *Tree) adopt(s *node) {
 	old, new := s.spec, *s.pending
 	s.pending = nil
 	s.spec.Flags, s.spec.Children = new.Flags, new.Children
-	if what := supervisorDiff(&old, &new); len(what) > 0 {
+	if what := supervisorDiff(&old, &new); len(what) > 0 || len(templateDiff(&old, &new)) > 0 {
 		t.report(Report{Kind: ChildChanged, Node: s.id(), Because: s.op.cause})
+	}
+	if s.simple() {
+		s.retemplate()
+		return
 	}
 	before := make(map[string]*ChildSpec, len(old.Children))
 	for i := range old.Children {

@@ -24,6 +24,9 @@ type Change struct {
 	Type ChildType
 	// Supervisor is the supervisor under which it stands.
 	Supervisor string
+	// Template says that it is the template of Supervisor; its instances go on as
+	// they are.
+	Template bool `json:",omitzero"`
 	// What names the parts that differ, in the tree file's words ("intensity",
 	// "order"); for a process's Start it is "start".
 	What []string
@@ -64,6 +67,14 @@ func (d *differ) add(kind ChangeKind, c *ChildSpec, supervisor string, what []st
 // all adds a child and everything below it.
 func (d *differ) all(kind ChangeKind, c *ChildSpec, supervisor string) {
 	d.add(kind, c, supervisor, nil)
+	if c.Flags.Strategy == SimpleOneForOne {
+		if n := d.tree.index[c.ID]; kind == Removed && n != nil && n.simple() {
+			for _, x := range n.children {
+				d.add(kind, &x.spec, c.ID, nil)
+			}
+		}
+		return
+	}
 	for i := range c.Children {
 		d.all(kind, &c.Children[i], c.ID)
 	}
@@ -72,6 +83,13 @@ func (d *differ) all(kind ChangeKind, c *ChildSpec, supervisor string) {
 // supervisor compares one supervisor's children and then, in the same order,
 // those of the supervisors among them.
 func (d *differ) supervisor(old, new *ChildSpec) {
+	if new.Flags.Strategy == SimpleOneForOne {
+		if what := templateDiff(old, new); len(what) > 0 {
+			d.add(Changed, &new.Children[0], new.ID, what)
+			d.changes[len(d.changes)-1].Template = true
+		}
+		return
+	}
 	before := d.stay(old)
 	after := d.stay(new)
 	for i := len(old.Children) - 1; i >= 0; i-- {
@@ -134,14 +152,18 @@ func moved(old, new ChildSpec) map[string]bool {
 	type place struct {
 		supervisor string
 		kind       ChildType
+		simple     bool
 	}
 	places := map[string]place{}
 	var walk func(s *ChildSpec, visit func(c *ChildSpec, at place))
 	walk = func(s *ChildSpec, visit func(c *ChildSpec, at place)) {
 		for i := range s.Children {
 			c := &s.Children[i]
-			visit(c, place{s.ID, c.Type})
-			walk(c, visit)
+			simple := c.Flags.Strategy == SimpleOneForOne
+			visit(c, place{s.ID, c.Type, simple})
+			if !simple {
+				walk(c, visit)
+			}
 		}
 	}
 	walk(&old, func(c *ChildSpec, at place) { places[c.ID] = at })
@@ -152,6 +174,15 @@ func moved(old, new ChildSpec) map[string]bool {
 		}
 	})
 	return found
+}
+
+// templateDiff names what differs between the templates of two SimpleOneForOne
+// supervisors.
+func templateDiff(old, new *ChildSpec) []string {
+	if new.Flags.Strategy != SimpleOneForOne || len(old.Children) != 1 || len(new.Children) != 1 {
+		return nil
+	}
+	return childDiff(&old.Children[0], &new.Children[0])
 }
 
 // startDiffers says that a running process has to be started anew for its
@@ -193,6 +224,7 @@ func supervisorDiff(old, new *ChildSpec) []string {
 	note(old.Flags.Intensity != new.Flags.Intensity, "intensity")
 	note(old.Flags.Period != new.Flags.Period, "period")
 	note(old.Flags.AutoShutdown != new.Flags.AutoShutdown, "auto_shutdown")
+	note(old.Flags.MaxChildren != new.Flags.MaxChildren, "max_children")
 	note(!slices.Equal(common(old, new), common(new, old)), "order")
 	return what
 }

@@ -70,6 +70,9 @@ func (c *checker) flags(id string, f Flags) {
 	if f.Strategy == SimpleOneForOne && f.AutoShutdown != Never {
 		c.fault(id, "auto_shutdown", "simple_one_for_one takes only never")
 	}
+	if f.MaxChildren < 0 {
+		c.fault(id, "max_children", "the number of children must not be negative")
+	}
 }
 
 func (c *checker) child(above Flags, s *ChildSpec) {

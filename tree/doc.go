@@ -138,9 +138,11 @@
 //     failed. In OTP both wait, and a shutdown could hang behind a child that
 //     never becomes ready.
 //
-// Beside that an intensity may be infinite, instances of a template have names
-// that outlive a restart, and a temporary child that has ended, which OTP
-// forgets, is still shown by Status (and by nothing else).
+// Beside that an intensity may be infinite, and a temporary child that has ended,
+// which OTP forgets, is still shown by Status (and by nothing else). Instances of a
+// template have names that outlive a restart, where OTP has pids: by their name
+// they can be restarted and, without Options.OTP, started and deleted. There may be
+// a limit of them (Elixir's max_children).
 //
 // # The files
 //
@@ -148,8 +150,8 @@
 // request.go, action.go and report.go are the words; tree.go is Step. inbox.go
 // and todo.go are the two lists of a supervisor, node.go is the record of a
 // child. start.go, exit.go, restart.go with verdict.go, intensity.go and
-// backoff.go, shutdown.go and admin.go are OTP's rules, each named after the part of
-// supervisor.erl it answers to; health.go and shortage.go, which puts starts off, are
+// backoff.go, shutdown.go, admin.go and template.go are OTP's rules, each named after the
+// part of supervisor.erl it answers to; health.go and shortage.go, which puts starts off, are
 // what OTP does not know of. change.go says how two specs differ and apply.go carries
 // it out. deadline.go is the queue of times, status.go the snapshot.
 //

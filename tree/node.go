@@ -193,7 +193,7 @@ func (s *node) drop(c *node) {
 func (t *Tree) forget(s, c *node) {
 	s.drop(c)
 	if s.simple() {
-		t.remove(c)
+		t.vanish(c, c.cause)
 		return
 	}
 	t.become(c, Finished, c.cause)

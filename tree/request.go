@@ -28,12 +28,13 @@ type CycleChild struct {
 	By string
 }
 
-// DeleteChild forgets a child that does not run (supervisor:delete_child/2).
+// DeleteChild forgets a child that does not run (supervisor:delete_child/2). An
+// instance of a template is stopped first: OTP, where it has no name, refuses.
 type DeleteChild struct{ Supervisor, ID string }
 
 // StartChild adds a child as the last one of a supervisor and starts it; if
 // that fails it is not added (supervisor:start_child/2). Under SimpleOneForOne
-// the template is used, and of Spec only ID and, when set, Start.
+// the template is used, and of Spec only ID and Extra.
 type StartChild struct {
 	Supervisor string
 	Spec       ChildSpec
@@ -67,7 +68,9 @@ type ChangeSupervisor struct {
 // order and specs are replaced; new children are started in order; then running
 // processes whose Start or Ready differ are stopped and started in list order.
 // Nothing counts against an intensity, and a start that fails leaves that child
-// stopped. The spec must have passed Check.
+// stopped. Instances of a template go on as they are; a name that one of them has
+// is refused, AlreadyPresent with the name as Cause, before anything changes. The
+// spec must have passed Check.
 type Apply struct{ Spec ChildSpec }
 
 // ShutdownTree ends the root in order, as its parent's stop request would. It
@@ -105,6 +108,8 @@ const (
 	AlreadyStarted Refusal = "already_started"
 	// AlreadyPresent: a child of that name is known and does not run.
 	AlreadyPresent Refusal = "already_present"
+	// MaxChildren: the supervisor has as many children as it may (start_child).
+	MaxChildren Refusal = "max_children"
 	// FailedToStart: the child was tried and did not start.
 	FailedToStart Refusal = "start_failed"
 	// BadSpec: the child's or the supervisor's spec is invalid.

@@ -90,6 +90,9 @@ func (c *chaos) startChild() tree.Request {
 	}
 	s := rapid.SampledFrom(c.supervisors()).Draw(c.T, "under")
 	spec := c.specs.process(fmt.Sprintf("x%d", rapid.IntRange(1, 4).Draw(c.T, "x")), s.Spec.Flags)
+	if s.Spec.Flags.Strategy == tree.SimpleOneForOne && rapid.Bool().Draw(c.T, "extra") {
+		spec.Extra = tree.Extra{Args: []string{"7"}, Env: []string{"A=b"}}
+	}
 	return tree.StartChild{Supervisor: s.Spec.ID, Spec: spec}
 }
 

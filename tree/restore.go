@@ -59,6 +59,7 @@ func (r *restorer) specs() {
 		c := ChildSpec{
 			ID: s.ID, Type: s.Type, Restart: s.Restart, Shutdown: s.Shutdown, Significant: s.Significant, Ready: s.Ready,
 			StartTimeout: s.StartTimeout, Success: s.Success, OnExit: s.OnExit, Backoff: s.Backoff, Health: s.Health, Flags: s.Flags,
+			Extra: s.Extra,
 		}
 		if s.Start < -1 || s.Start >= len(r.saved.Starts) {
 			r.fail("spec %d has the start %d of %d", i, s.Start, len(r.saved.Starts))

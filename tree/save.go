@@ -176,6 +176,7 @@ type specKey struct {
 	backoff           Backoff
 	health            Health
 	flags             Flags
+	extra             string
 }
 
 // spec is the place of a spec. A node's spec is almost always the one that its
@@ -186,6 +187,7 @@ func (s *saver) spec(c *ChildSpec) int {
 	key := specKey{
 		c.ID, c.Type, c.Restart, c.Shutdown, c.Significant, start, c.Ready, c.StartTimeout,
 		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), fmt.Sprintf("%#v", c.OnExit), c.Backoff, c.Health, c.Flags,
+		fmt.Sprintf("%#v", c.Extra),
 	}
 	at, ok := s.specs[key]
 	if !ok {
@@ -195,6 +197,7 @@ func (s *saver) spec(c *ChildSpec) int {
 			ID: c.ID, Type: c.Type, Restart: c.Restart, Shutdown: c.Shutdown, Significant: c.Significant,
 			Start: start, Ready: c.Ready, StartTimeout: c.StartTimeout, Success: c.Success,
 			OnExit: c.OnExit, Backoff: c.Backoff, Health: c.Health, Flags: c.Flags, Children: children,
+			Extra: c.Extra,
 		})
 	}
 	return at

@@ -48,6 +48,7 @@ type SavedSpec struct {
 	Health       Health      `json:",omitzero"`
 	Flags        Flags       `json:",omitzero"`
 	Children     []int       `json:",omitzero"`
+	Extra        Extra       `json:",omitzero"`
 }
 
 // SavedNode is a node.

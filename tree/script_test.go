@@ -329,7 +329,11 @@ func (p *player) act(a tree.Action) {
 	case tree.Start:
 		p.refs[a.ID] = a.Ref
 		p.asked = append(p.asked, a)
-		fmt.Fprintf(&p.out, "-> start %s\n", a.ID)
+		fmt.Fprintf(&p.out, "-> start %s", a.ID)
+		if extra := a.Spec.Extra; extra.Args != nil {
+			fmt.Fprintf(&p.out, ": %v %s", a.Spec.Start, strings.Join(extra.Args, " "))
+		}
+		p.out.WriteString("\n")
 	case tree.Stop:
 		p.asked = append(p.asked, a)
 		fmt.Fprintf(&p.out, "-> stop %s\n", a.ID)
@@ -379,7 +383,11 @@ func (p *player) halt(h tree.Halt) {
 }
 
 func (p *player) change(c tree.Change) {
-	fmt.Fprintf(&p.out, "   %s %s %s under %q %s", c.Kind, c.Type, c.ID, c.Supervisor, strings.Join(c.What, ","))
+	kind := c.Type.String()
+	if c.Template {
+		kind = "template"
+	}
+	fmt.Fprintf(&p.out, "   %s %s %s under %q %s", c.Kind, kind, c.ID, c.Supervisor, strings.Join(c.What, ","))
 	if c.Refusal != "" {
 		fmt.Fprintf(&p.out, " %s: %s", c.Refusal, c.Cause)
 	}
@@ -479,6 +487,10 @@ func (p *player) set(c *tree.ChildSpec, word string) {
 		c.Flags.AutoShutdown = tree.AllSignificant
 	case "intensity":
 		c.Flags.Intensity, _ = strconv.Atoi(value)
+	case "max_children":
+		c.Flags.MaxChildren, _ = strconv.Atoi(value)
+	case "args":
+		c.Extra.Args = strings.Split(value, ",")
 	case "period":
 		c.Flags.Period = duration(p.t, value)
 	case "transient":

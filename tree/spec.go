@@ -137,6 +137,19 @@ type Flags struct {
 	// Period is the length of the restart window, above 0.
 	Period       Time
 	AutoShutdown AutoShutdown
+	// MaxChildren is how many instances a SimpleOneForOne supervisor has at most,
+	// those that wait for a restart included (Elixir's max_children); 0: no limit.
+	MaxChildren int `json:",omitzero"`
+}
+
+// Extra is what StartChild gives one instance of a template beside the template
+// (OTP: the extra arguments). The core carries it for the runtime, through every
+// restart, and never reads it.
+type Extra struct {
+	// Args come behind the command of the template, or are the command.
+	Args []string
+	// Env is set over the environment of the template: NAME=value.
+	Env []string
 }
 
 // ChildSpec is the wanted state of one child (supervisor(3), child_spec). The
@@ -152,7 +165,9 @@ type ChildSpec struct {
 
 	// Start is carried for the runtime, compared (reflect.DeepEqual) when a
 	// running tree changes, and never read. Processes only.
-	Start        any
+	Start any
+	// Extra is set in instances of a template alone.
+	Extra        Extra
 	Ready        Readiness
 	StartTimeout Time // 0 and Infinity: no limit
 	Success      Success

@@ -138,12 +138,18 @@ func (s *specs) child(flags tree.Flags, depth int) tree.ChildSpec {
 		c.Shutdown = s.shutdown()
 	}
 	if s.seldom("simple", 5) {
-		c.Flags.Strategy, c.Flags.AutoShutdown = tree.SimpleOneForOne, tree.Never
-		c.Children = []tree.ChildSpec{s.process(c.ID+"_template", c.Flags)}
+		s.simple(&c)
 		return c
 	}
 	c.Children = s.children(c.Flags, depth-1)
 	return c
+}
+
+// simple makes a supervisor one that has a template.
+func (s *specs) simple(c *tree.ChildSpec) {
+	c.Flags.Strategy, c.Flags.AutoShutdown = tree.SimpleOneForOne, tree.Never
+	c.Flags.MaxChildren = max(0, s.number("max_children", 6)-3)
+	c.Children = []tree.ChildSpec{s.process(c.ID+"_template", c.Flags)}
 }
 
 func (s *specs) common(c *tree.ChildSpec, above tree.Flags) {
@@ -214,6 +220,10 @@ func (s *specs) variant(old tree.ChildSpec) tree.ChildSpec {
 // is to move to the root.
 func (s *specs) vary(v *tree.ChildSpec) (moving *tree.ChildSpec) {
 	if v.Flags.Strategy == tree.SimpleOneForOne {
+		if s.seldom("template", 3) {
+			v.Flags = s.flags()
+			s.simple(v)
+		}
 		return nil
 	}
 	if s.seldom("flags", 3) {

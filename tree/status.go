@@ -90,7 +90,9 @@ type Status struct {
 	// Trouble is what keeps a process from being ready or well, in words.
 	Trouble string
 	// Cause is the Seq of the report behind State.
-	Cause    uint64
+	Cause uint64
+	// Template is the ID of the template that it was made of; empty: of none.
+	Template string
 	Children []Status
 }
 
@@ -160,6 +162,9 @@ func (n *node) status(deep bool) Status {
 	if n.lastEnd != nil {
 		end := *n.lastEnd
 		s.LastEnd = &end
+	}
+	if n.isInstance() {
+		s.Template = n.parent.template().ID
 	}
 	if deep {
 		for _, c := range n.listed() {

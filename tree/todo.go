@@ -172,7 +172,7 @@ func (t *Tree) stepFailed(s, c *node, why string) {
 	case opStart, opCycle, opAdd:
 		s.op = nil
 		if op.kind == opAdd {
-			t.remove(c)
+			t.vanish(c, c.end.seq)
 		} // else it stays in its place, stopped, a temporary one too
 		t.act(Reply{ID: op.call, Refusal: FailedToStart, Cause: why})
 	case opChange:

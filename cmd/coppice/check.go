@@ -44,27 +44,38 @@ func (a *app) check() error {
 	if err != nil {
 		return err
 	}
-	processes, supervisors := count(config.Spec)
+	var n census
+	n.count(config.Spec)
 	if a.json {
 		return a.document(map[string]any{
 			"name": config.Name, "file": config.Path,
-			"processes": processes, "supervisors": supervisors,
+			"processes": n.processes, "supervisors": n.supervisors, "templates": n.templates,
 		})
 	}
-	return a.print(fmt.Sprintf("%s is right: %s, %s in tree %s\n", safe(config.Path),
-		counted(processes, "process", "processes"), counted(supervisors, "supervisor", "supervisors"), safe(config.Name)))
+	text := counted(n.processes, "process", "processes") + ", " + counted(n.supervisors, "supervisor", "supervisors")
+	if n.templates > 0 {
+		text += ", " + counted(n.templates, "template", "templates")
+	}
+	return a.print(fmt.Sprintf("%s is right: %s in tree %s\n", safe(config.Path), text, safe(config.Name)))
 }
 
-func count(spec tree.ChildSpec) (processes, supervisors int) {
-	if spec.Type == tree.Process {
-		return 1, 0
+// census is how many of each kind a tree has.
+type census struct{ processes, supervisors, templates int }
+
+func (n *census) count(spec tree.ChildSpec) {
+	switch {
+	case spec.Type == tree.Process:
+		n.processes++
+		return
+	case spec.Flags.Strategy == tree.SimpleOneForOne:
+		n.supervisors++
+		n.templates++
+		return
 	}
-	supervisors = 1
+	n.supervisors++
 	for _, child := range spec.Children {
-		p, s := count(child)
-		processes, supervisors = processes+p, supervisors+s
+		n.count(child)
 	}
-	return processes, supervisors
 }
 
 func counted(n int, one, many string) string {

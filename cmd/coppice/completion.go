@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"coppice/ipc"
 )
 
 // completionPatience is how long a person at a prompt waits for names.
@@ -12,6 +14,11 @@ const completionPatience = 500 * time.Millisecond
 
 // completeNames offers the names of the tree, where a daemon tells them.
 func (a *app) completeNames(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.completeIf(given, func(*ipc.Node) bool { return true })
+}
+
+// completeIf offers the names of some nodes.
+func (a *app) completeIf(given []string, may func(*ipc.Node) bool) ([]string, cobra.ShellCompDirective) {
 	p, err := a.place()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -28,8 +35,8 @@ func (a *app) completeNames(_ *cobra.Command, given []string, _ string) ([]strin
 	}
 	var offers []string
 	for _, name := range names(t) {
-		if !taken[name] {
-			offers = append(offers, name+"\t"+findNode(t, name).State)
+		if n := findNode(t, name); !taken[name] && may(n) {
+			offers = append(offers, name+"\t"+n.State)
 		}
 	}
 	return offers, cobra.ShellCompDirectiveNoFileComp

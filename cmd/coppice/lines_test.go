@@ -39,6 +39,7 @@ func TestChangesPage(t *testing.T) {
 		{Kind: "removed", Name: "old", Type: "process", Supervisor: "root"},
 		{Kind: "added", Name: "backend", Type: "supervisor", Supervisor: "root"},
 		{Kind: "changed", Name: "root", Type: "supervisor", What: []string{"intensity", "period"}},
+		{Kind: "changed", Name: "jobs", Type: "template", Supervisor: "jobs", What: []string{"command", "restart"}},
 		{Kind: "restarted", Name: "api", Type: "process", Supervisor: "backend", What: []string{"command", "env"}},
 		{Kind: "added", Name: "new", Type: "process", Supervisor: "backend", Error: "cannot execute ./new: no such file"},
 	}

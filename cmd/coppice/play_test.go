@@ -182,6 +182,13 @@ func (p *played) find(name string) *ipc.Node {
 	return found
 }
 
+func (p *played) StartChild(_ context.Context, req ipc.ChildRequest) (*ipc.Result, error) {
+	if p.find(req.Supervisor) == nil {
+		return nil, &ipc.Error{Code: ipc.CodeNoNode, Title: "no node " + req.Supervisor}
+	}
+	return &ipc.Result{Message: fmt.Sprintf("%s under %s: %q %q", req.Name, req.Supervisor, req.Args, req.Env), PID: 9}, nil
+}
+
 func (p *played) Reload(_ context.Context, req ipc.ReloadRequest) (*ipc.ReloadResult, error) {
 	file := p.config.Path
 	if req.File != "" {

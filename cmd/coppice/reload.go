@@ -22,6 +22,7 @@ last, and says what it did:
   +  added and started        -  stopped and removed
   ~  changed, nothing touched !  stopped and started again
 
+The children of a template go on; what changed in it holds for their next start.
 A file with a fault changes nothing. -f names another file to load.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(ctx context.Context, _ []string) error { return a.reload(ctx, dryRun) }),
@@ -108,6 +109,9 @@ func changesPage(changes []ipc.Change, b brush) string {
 		}
 		if mark == "!" {
 			line += " (restarts it)"
+		}
+		if c.Type == "template" && mark == "~" {
+			line += " (its children go on, and start so from now on)"
 		}
 		if c.Error != "" {
 			line += " (failed)"

@@ -63,6 +63,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong tree file,
 		a.upCommand(), a.daemonCommand(), a.downCommand(), a.statusCommand(),
 		a.startCommand(), a.stopCommand(), a.restartCommand(), a.killCommand(),
 		a.freezeCommand(), a.thawCommand(),
+		a.startChildCommand(), a.deleteChildCommand(),
 		a.reloadCommand(), a.planCommand(), a.upgradeCommand(), a.logsCommand(), a.eventsCommand(),
 		a.whyCommand(), a.waitCommand(), a.checkCommand(), a.versionCommand(),
 	)

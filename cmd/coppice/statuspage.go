@@ -282,6 +282,9 @@ func strategyNote(n ipc.Node) string {
 		limit = "no limit"
 	}
 	text := n.Strategy + " " + limit
+	if n.MaxChildren > 0 {
+		text = fmt.Sprintf("%d of %d children, %s", len(n.Children), n.MaxChildren, text)
+	}
 	if n.AutoShutdown != "" && n.AutoShutdown != "never" {
 		text += " auto_shutdown " + n.AutoShutdown
 	}

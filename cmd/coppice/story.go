@@ -30,7 +30,7 @@ func why(name string, t *ipc.Tree, events []ipc.Event, now time.Time) (account, 
 	if t != nil {
 		node := s.node(name)
 		if node == nil {
-			return a, false
+			return s.gone(events)
 		}
 		a.State, a.Since = node.State, node.Since
 		at := lastIndex(events, func(e ipc.Event) bool { return e.Seq == node.Cause })
@@ -55,6 +55,20 @@ func why(name string, t *ipc.Tree, events []ipc.Event, now time.Time) (account, 
 		a.Text = s.openingOfLast(last, a.State) + s.tell(chain) + adviceWithoutDaemon(a.State, chain)
 	}
 	a.Chain = chain
+	return a, true
+}
+
+// gone explains why the tree has a node no more.
+func (s *story) gone(events []ipc.Event) (account, bool) {
+	name := s.subject
+	at := lastIndex(events, func(e ipc.Event) bool { return e.Node == name && e.Kind == string(tree.ChildRemoved) })
+	if at < 0 {
+		return account{}, false
+	}
+	a := account{Node: name, State: stateAfter(events[at].Kind), Since: events[at].Time}
+	a.Chain, s.torn = causes(events, at)
+	opening := fmt.Sprintf("%s is in the tree no more since %s (%s)", name, clock(s.now, a.Since), ago(s.now, a.Since))
+	a.Text = opening + s.tell(a.Chain)
 	return a, true
 }
 
@@ -229,6 +243,9 @@ func (s *story) clause(chain []ipc.Event, i int) {
 	case tree.StopDone, tree.StartBegun, tree.StartDone, tree.BecameReady:
 		// The opening has said it, or a clause before or after it does.
 	case tree.ChildAdded, tree.ChildRemoved, tree.ChildChanged:
+		if i > 0 && chain[i-1].Request == "start-child" {
+			return // the request has said it
+		}
 		s.add(", and ", s.who(e.Node)+" was "+e.Kind)
 	default:
 		s.other(e, i)
@@ -276,6 +293,10 @@ func (s *story) request(e ipc.Event) string {
 	switch verb {
 	case "start", "stop", "restart", "freeze", "thaw":
 		return "an operator asked to " + verb + " " + s.who(e.Node)
+	case "start-child":
+		return "an operator started " + s.who(e.Node) + " from its template"
+	case "delete-child":
+		return "an operator deleted " + s.who(e.Node)
 	case "kill":
 		return "an operator sent " + signal + " to " + s.who(e.Node)
 	case "reload":

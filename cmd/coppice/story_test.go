@@ -118,6 +118,10 @@ func TestWhy(t *testing.T) {
 		{name: "healthy", of: "db", record: "db healthy 0"},
 		{name: "adopted", of: "db", record: "db adopted 0"},
 		{name: "removed from the record", of: "db", record: "db removed 99"},
+		{name: "from a template", of: "db", record: "db requested 0 request=start-child\ndb added 1\ndb starting 2\ndb started 3"},
+		{name: "gone by itself", of: "job", record: "job exited 0 code=3\njob removed 1"},
+		{name: "gone by hand", of: "job", record: "job requested 0 request=delete-child\njob stopping 1\njob stopped 2\njob removed 3"},
+		{name: "gone with its supervisor", of: "job", record: "w exited 0 code=1\npool gave_up 1 child=w limit=2\npool stopping 2\njob stopping 3\njob stopped 4\njob removed 5"},
 		{name: "something new", of: "db", record: "db oom_killed 0\ndb exited 1 signal=SIGKILL\ndb restarting 2\ndb starting 3\ndb started 4"},
 		{name: "nothing known", of: "db", record: "api started 0"},
 	}

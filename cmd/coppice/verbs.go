@@ -76,10 +76,16 @@ func (a *app) do(ctx context.Context, p place, cmd ipc.Command) (*ipc.Result, er
 		result, err = p.client().Do(ctx, cmd)
 		return err
 	}, a.unfinished(ctx, p))
-	if refusal, ok := errors.AsType[*ipc.Error](err); ok && refusal.Code == ipc.CodeNoNode {
+	if isNoNode(err) {
 		return nil, a.suggest(ctx, p, cmd.Node, err)
 	}
 	return result, err
+}
+
+// isNoNode says that an error is a name that the tree does not have.
+func isNoNode(err error) bool {
+	refusal, ok := errors.AsType[*ipc.Error](err)
+	return ok && refusal.Code == ipc.CodeNoNode
 }
 
 // suggest adds the name that was probably meant.

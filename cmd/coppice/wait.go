@@ -18,7 +18,7 @@ import (
 var goals = []string{"ready", "healthy", "stopped", "exited"}
 
 func (a *app) waitCommand() *cobra.Command {
-	w := waiter{app: a, ended: map[string]bool{}}
+	w := waiter{app: a, ended: map[string]bool{}, gone: map[string]bool{}}
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "wait NAME... --for ready|healthy|stopped|exited",
@@ -55,6 +55,7 @@ type waiter struct {
 	names []string
 	goal  string
 	ended map[string]bool // had an end since the wait began
+	gone  map[string]bool // left the tree since the wait began
 }
 
 // errTimedOut is the cause of a context whose --timeout has passed.
@@ -118,8 +119,16 @@ func (w *waiter) look(ctx context.Context, c *ipc.Client) (*ipc.Tree, error) {
 		return nil, err
 	}
 	for _, name := range w.names {
-		if findNode(t, name) == nil {
+		if findNode(t, name) != nil {
+			continue
+		}
+		// What ends and is not restarted is told so before it is removed.
+		gone := w.gone[name] || w.ended[name]
+		switch {
+		case !gone:
 			return t, noSuchName(name, names(t))
+		case w.goal != "exited" && w.goal != "stopped":
+			return t, fmt.Errorf("%s has ended and is in the tree no more; `coppice why %s` tells more", name, name)
 		}
 	}
 	return t, nil
@@ -193,6 +202,8 @@ func newest(t *ipc.Tree) uint64 {
 // learn notes what the tree does not tell: ends.
 func (w *waiter) learn(e ipc.Event, began uint64) {
 	switch tree.Kind(e.Kind) {
+	case tree.ChildRemoved:
+		w.gone[e.Node] = e.Seq > began
 	case tree.ExitSeen, tree.StopDone, tree.StartFailure:
 		w.ended[e.Node] = w.ended[e.Node] || e.Seq > began
 	}
@@ -209,6 +220,9 @@ func (w *waiter) reached(t *ipc.Tree) bool {
 
 // has says whether a node is as wanted.
 func (w *waiter) has(n *ipc.Node) bool {
+	if n == nil {
+		return true // it has ended and is gone, and look takes that for what is wanted
+	}
 	state := tree.State(n.State)
 	switch w.goal {
 	case "ready":
@@ -222,7 +236,7 @@ func (w *waiter) has(n *ipc.Node) bool {
 	}
 }
 
-// picked are the named nodes of a tree that has them.
+// picked are the named nodes of a tree, nil where it has one no more.
 func (w *waiter) picked(t *ipc.Tree) []*ipc.Node {
 	nodes := make([]*ipc.Node, len(w.names))
 	for i, name := range w.names {

@@ -120,7 +120,9 @@ func TestEventsAreCarried(t *testing.T) {
 		tree.Called{ID: 4, Request: filled[tree.DeleteChild]()},
 		tree.Called{ID: 5, Request: filled[tree.SignalChild]()},
 		tree.Called{ID: 6, Request: filled[tree.ShutdownTree]()},
-		tree.Called{ID: 7, Request: tree.Apply{Spec: config.Spec}},
+		tree.Called{ID: 7, Request: tree.StartChild{Supervisor: "pool", Spec: tree.ChildSpec{ID: "a", Extra: filled[tree.Extra]()}}},
+		tree.Called{ID: 8, Request: tree.StartChild{Supervisor: "pool", Spec: tree.ChildSpec{ID: "a"}}},
+		tree.Called{ID: 9, Request: tree.Apply{Spec: config.Spec}},
 	}
 	checkTrip(t, Step{At: 1, Wall: wall, Events: events, Config: config})
 	for _, e := range events[:len(events)-1] {
@@ -131,7 +133,7 @@ func TestEventsAreCarried(t *testing.T) {
 func TestWhatHasNoFormIsRefused(t *testing.T) {
 	apply := tree.Called{Request: tree.Apply{}}
 	for name, r := range map[string]Record{
-		"start_child":  Step{Events: []tree.Event{tree.Called{Request: tree.StartChild{}}}},
+		"start_child":  Step{Events: []tree.Event{tree.Called{Request: tree.StartChild{Spec: tree.ChildSpec{Significant: true}}}}},
 		"change":       Step{Events: []tree.Event{tree.Called{Request: tree.ChangeSupervisor{}}}},
 		"no request":   Step{Events: []tree.Event{tree.Called{}}},
 		"no event":     Step{Events: []tree.Event{nil}},

@@ -11,6 +11,7 @@ import (
 type processForm struct {
 	Program int        `json:"program"`
 	Argv    []int      `json:"argv"`
+	Shell   bool       `json:"shell,omitempty"`
 	Dir     int        `json:"dir"`
 	Env     int        `json:"env,omitempty"` // + 1; 0 is nil
 	Ready   *readyForm `json:"ready,omitempty"`
@@ -57,6 +58,7 @@ func (p *poolWriter) formProcess(process *configs.Process) (processForm, error) 
 	form := processForm{
 		Program: p.text(process.Program),
 		Argv:    mapped(process.Argv, p.text),
+		Shell:   process.Shell,
 		Dir:     p.text(process.Dir),
 		Env:     p.env(process.Env),
 		Log:     log,
@@ -137,7 +139,7 @@ func (p *poolReader) process(f processForm) (*configs.Process, error) {
 	dir, err2 := at(p.texts, f.Dir)
 	argv, err3 := tried(f.Argv, func(place int) (string, error) { return at(p.texts, place) })
 	log, err4 := at(p.pool.Logs, f.Log)
-	process := &configs.Process{Program: program, Argv: argv, Dir: dir, Log: log, Setup: f.Setup, Limits: f.Limits}
+	process := &configs.Process{Program: program, Argv: argv, Shell: f.Shell, Dir: dir, Log: log, Setup: f.Setup, Limits: f.Limits}
 	var err5, err6 error
 	if f.Env != 0 {
 		process.Env, err5 = at(p.envs, f.Env-1)

@@ -43,9 +43,9 @@ type State struct {
 type Step struct {
 	At   tree.Time
 	Wall time.Time
-	// Events are what the tree heard. Of requests that no verb makes (StartChild,
-	// ChangeSupervisor) none can be recorded, and of Apply only one in a step,
-	// whose spec is Config's.
+	// Events are what the tree heard. A ChangeSupervisor, which no verb makes, cannot
+	// be recorded, of a StartChild only that of a template's instance, and of Apply
+	// only one in a step, whose spec is Config's.
 	Events []tree.Event
 	// Reports have ascending numbers that are not used by any other.
 	Reports []tree.Report

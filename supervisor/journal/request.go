@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"coppice/configs"
 	"coppice/tree"
@@ -18,6 +19,7 @@ type requestForm struct {
 	All        bool            `json:"all,omitempty"`
 	Kill       bool            `json:"kill,omitempty"`
 	By         string          `json:"by,omitempty"`
+	Extra      *extraForm      `json:"extra,omitempty"`
 }
 
 // formRequest is the form of a request; that of Apply is without its spec, which
@@ -32,6 +34,11 @@ func formRequest(r tree.Request) (requestForm, error) {
 		return requestForm{Kind: "cycle_child", ID: r.ID, By: r.By}, nil
 	case tree.DeleteChild:
 		return requestForm{Kind: "delete_child", Supervisor: r.Supervisor, ID: r.ID}, nil
+	case tree.StartChild:
+		if !reflect.DeepEqual(r.Spec, tree.ChildSpec{ID: r.Spec.ID, Extra: r.Spec.Extra}) {
+			return requestForm{}, errOwnSpec
+		}
+		return requestForm{Kind: "start_child", Supervisor: r.Supervisor, ID: r.Spec.ID, Extra: formExtra(r.Spec.Extra)}, nil
 	case tree.SignalChild:
 		return requestForm{Kind: "signal_child", ID: r.ID, Signal: r.Signal, All: r.All}, nil
 	case tree.FreezeChild:
@@ -62,6 +69,9 @@ func (f *requestForm) request(config *configs.Config) (tree.Request, error) {
 		return tree.CycleChild{ID: f.ID, By: f.By}, nil
 	case "delete_child":
 		return tree.DeleteChild{Supervisor: f.Supervisor, ID: f.ID}, nil
+	case "start_child":
+		extra, err := f.Extra.extra()
+		return tree.StartChild{Supervisor: f.Supervisor, Spec: tree.ChildSpec{ID: f.ID, Extra: extra}}, err
 	case "signal_child":
 		return tree.SignalChild{ID: f.ID, Signal: f.Signal, All: f.All}, nil
 	case "freeze_child", "thaw_child":
@@ -76,5 +86,7 @@ func (f *requestForm) request(config *configs.Config) (tree.Request, error) {
 	}
 	return nil, fmt.Errorf("the request %.20q is unknown", f.Kind)
 }
+
+var errOwnSpec = errors.New("a StartChild has a spec of its own, and only a name has a form")
 
 var errNoConfig = errors.New("a step with an Apply has no Config")

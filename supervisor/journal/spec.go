@@ -13,18 +13,19 @@ type flagsForm struct {
 	Intensity    int       `json:"intensity,omitempty"`
 	Period       tree.Time `json:"period,omitempty"`
 	AutoShutdown string    `json:"auto_shutdown,omitempty"`
+	MaxChildren  int       `json:"max_children,omitempty"`
 }
 
 func formFlags(f tree.Flags) (flagsForm, error) {
 	strategy, err1 := formWord(f.Strategy)
 	auto, err2 := formWord(f.AutoShutdown)
-	return flagsForm{strategy, f.Intensity, f.Period, auto}, errors.Join(err1, err2)
+	return flagsForm{strategy, f.Intensity, f.Period, auto, f.MaxChildren}, errors.Join(err1, err2)
 }
 
 func (f *flagsForm) flags() (tree.Flags, error) {
 	strategy, err1 := word[tree.Strategy](f.Strategy)
 	auto, err2 := word[tree.AutoShutdown](f.AutoShutdown)
-	return tree.Flags{Strategy: strategy, Intensity: f.Intensity, Period: f.Period, AutoShutdown: auto}, cmp.Or(err1, err2)
+	return tree.Flags{Strategy: strategy, Intensity: f.Intensity, Period: f.Period, AutoShutdown: auto, MaxChildren: f.MaxChildren}, cmp.Or(err1, err2)
 }
 
 // specForm is a spec as it is written: what is its own, and the place of what it
@@ -33,7 +34,30 @@ type specForm struct {
 	ID       string     `json:"id"`
 	Manner   int        `json:"as"`
 	Start    int        `json:"start,omitempty"` // the place of a process + 1
+	Extra    *extraForm `json:"extra,omitempty"`
 	Children []specForm `json:"children,omitzero"`
+}
+
+// extraForm is what an instance of a template has of its own, as it is written.
+type extraForm struct {
+	Args []string `json:"args,omitzero"`
+	Env  []string `json:"env,omitzero"`
+}
+
+func formExtra(e tree.Extra) *extraForm {
+	if e.Args == nil && e.Env == nil {
+		return nil
+	}
+	return &extraForm{mapped(e.Args, formText), mapped(e.Env, formText)}
+}
+
+func (f *extraForm) extra() (tree.Extra, error) {
+	if f == nil {
+		return tree.Extra{}, nil
+	}
+	args, err1 := tried(f.Args, text)
+	env, err2 := tried(f.Env, text)
+	return tree.Extra{Args: args, Env: env}, cmp.Or(err1, err2)
 }
 
 // manner is what specs have in common.
@@ -80,7 +104,7 @@ func (m *manner) spec() (tree.ChildSpec, error) {
 
 // formSpec is the form of a spec and all below it.
 func (p *poolWriter) formSpec(s *tree.ChildSpec) (specForm, error) {
-	form := specForm{ID: formText(s.ID)}
+	form := specForm{ID: formText(s.ID), Extra: formExtra(s.Extra)}
 	m, err := mannerOf(s)
 	if err == nil {
 		form.Manner, err = p.manners.place(m)
@@ -110,6 +134,9 @@ func (p *poolReader) spec(f *specForm) (tree.ChildSpec, error) {
 	spec.ID, err = text(f.ID)
 	if err == nil {
 		spec.Start, err = p.start(f.Start)
+	}
+	if err == nil {
+		spec.Extra, err = f.Extra.extra()
 	}
 	if f.Children != nil {
 		spec.Children = make([]tree.ChildSpec, len(f.Children))

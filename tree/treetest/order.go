@@ -38,7 +38,7 @@ func (w *Watch) exempt(supervisor, child string) { w.supervisor(supervisor).exem
 
 // supervise checks what a report says of the supervisor that did it.
 func (w *Watch) supervise(r tree.Report) {
-	if r.Kind == tree.ReqMade && r.Request == "start_child" {
+	if r.Kind == tree.ReqMade && r.Request == "start-child" {
 		w.askers[r.Seq] = w.promised[r.Node]
 	}
 	parent, checked := w.actor(r)
@@ -59,6 +59,9 @@ func (w *Watch) supervise(r tree.Report) {
 	case tree.StartDone, tree.StartFailure, tree.StopDone, tree.CannotBeKilled:
 		delete(w.inFlight, r.Node)
 	case tree.ChildAdded:
+		if asker, ok := w.askers[r.Because]; ok {
+			w.askers[r.Seq] = asker
+		}
 		delete(w.supervisor(parent).begun, r.Node)
 	case tree.RestartBegun:
 		w.limit(parent)
@@ -176,7 +179,7 @@ func (w *Watch) temporary(supervisor string, r tree.Report) {
 	if because == tree.BackoffBegun && w.because(r).Cause != "" {
 		return // one that was put off goes on
 	}
-	if !ok || k.Spec.Restart != tree.Temporary || because == tree.ReqMade {
+	if !ok || k.Spec.Restart != tree.Temporary || because == tree.ReqMade || because == tree.ChildAdded {
 		return
 	}
 	s := w.supervisor(supervisor)

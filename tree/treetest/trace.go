@@ -146,7 +146,9 @@ func word(s tree.State) string {
 // its dynamic_restarts down). The tree counts right; only the trace is bent.
 func (p *Play) haunt(out tree.Output) {
 	for _, r := range out.Reports {
-		p.last[r.Node] = r.Kind
+		if r.Kind != tree.ChildRemoved { // which says nothing of what it was before
+			p.last[r.Node] = r.Kind
+		}
 	}
 	for _, a := range out.Actions {
 		reply, ok := a.(tree.Reply)

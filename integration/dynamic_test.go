@@ -1,0 +1,355 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"coppice/ipc"
+)
+
+// Children of a template write their pid into a file of their name before anything
+// else: so a child that was started twice is found out.
+const dynamicTree = `
+[supervisor.root]
+children = ["db", "pool", "jobs"]
+[process.db]
+command = ["sleep", "1000"]
+[template.pool]
+command   = 'echo $$ >> "$1.pids"; exec sleep 1000'
+env       = { WHO = "template" }
+intensity = 2
+period    = "1h"
+[template.jobs]
+restart      = "temporary"
+max_children = 2
+`
+
+// wants fails unless a command ends with a code and tells a text.
+func (b *bed) wants(code int, text string, args ...string) {
+	b.t.Helper()
+	r := b.run(args...)
+	if r.code != code || !strings.Contains(r.out+r.errors, text) {
+		b.t.Errorf("coppice %s: exit code %d, not %d with %q:\n%s%s", strings.Join(args, " "), r.code, code, text, r.out, r.errors)
+	}
+}
+
+// children are those of a supervisor by name.
+func (b *bed) children(supervisor string) map[string]ipc.Node {
+	b.t.Helper()
+	m := map[string]ipc.Node{}
+	for _, c := range b.node(supervisor).Children {
+		m[c.Name] = c
+	}
+	return m
+}
+
+// once fails unless each child of the pool has had so many incarnations.
+func (b *bed) once(incarnations map[string]int) {
+	b.t.Helper()
+	for name, want := range incarnations {
+		until(b.t, name+" has told its pid", func() bool { return len(b.told(name)) >= want })
+		if got := b.told(name); len(got) != want {
+			b.t.Errorf("%s ran as %v, and should have run %d times", name, got, want)
+		}
+	}
+}
+
+// told are the pids that the incarnations of a child have written down.
+func (b *bed) told(name string) []string {
+	content, _ := os.ReadFile(b.path(name + ".pids"))
+	return strings.Fields(string(content))
+}
+
+// killOnce kills a child that has told its pid.
+func (b *bed) killOnce(name string, pid int) {
+	b.t.Helper()
+	until(b.t, name+" has told its pid", func() bool { return slices.Contains(b.told(name), strconv.Itoa(pid)) })
+	b.killNow(pid, syscall.SIGKILL)
+}
+
+// Hundreds of children are started at once, and the daemon is killed in the middle:
+// each of them runs once.
+func TestDynamicChildrenAndKills(t *testing.T) {
+	b := newBed(t, dynamicTree)
+	b.up()
+	g := &grove{bed: b, t: t}
+	const n, askers = 300, 6
+	incarnations := map[string]int{}
+	for i := range n {
+		incarnations[fmt.Sprintf("c%03d", i)] = 1
+	}
+	started := make(chan string, n)
+	var wg sync.WaitGroup
+	names := slices.Sorted(maps.Keys(incarnations))
+	for i := range askers {
+		wg.Go(func() {
+			for _, name := range names[i*n/askers : (i+1)*n/askers] {
+				if err := startUntil(b.client(), name); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				started <- name
+			}
+		})
+	}
+	for range n / 3 {
+		<-started
+	}
+	g.kill(true, false)
+	for range n / 3 {
+		<-started
+	}
+	g.kill(false, true)
+	wg.Wait()
+	if c := b.children("pool"); len(c) != n {
+		t.Fatalf("%d children, not %d", len(c), n)
+	}
+	b.once(incarnations)
+
+	before := pids(b.tree().Root)
+	g.kill(true, true)
+	untouched(t, before, pids(b.tree().Root))
+	b.killOnce("c007", before["c007"])
+	b.awaitRestart("c007", before["c007"])
+	after := pids(b.tree().Root)
+	untouched(t, before, after, "c007")
+	if c := b.node("c007"); !c.Dynamic || c.Restarts != 1 || !slices.Equal(c.Args, []string{"c007"}) {
+		t.Errorf("%+v", c)
+	}
+	incarnations["c007"] = 2
+	b.once(incarnations)
+
+	g.kill(true, false)
+	if c := b.node("c007"); c.Restarts != 1 || c.PID != after["c007"] {
+		t.Errorf("the next daemon has %+v", c)
+	}
+	b.must("down")
+	for _, pid := range after {
+		awaitGone(t, pid)
+	}
+}
+
+// startUntil starts a child, and asks again where the daemon was killed before it
+// answered: then the child may be there already.
+func startUntil(c *ipc.Client, name string) error {
+	deadline := time.Now().Add(patience)
+	for {
+		_, err := c.StartChild(context.Background(), ipc.ChildRequest{Supervisor: "pool", Name: name, Args: []string{name}})
+		var refusal *ipc.Error
+		switch {
+		case errors.Is(err, ipc.ErrDaemonGone) || errors.Is(err, ipc.ErrNoDaemon):
+			if time.Now().After(deadline) {
+				return err
+			}
+		case errors.As(err, &refusal) && strings.Contains(refusal.Error(), "already_"):
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// awaitRestart waits until a node runs as another process.
+func (b *bed) awaitRestart(name string, was int) {
+	b.t.Helper()
+	b.await(0, name+" runs again", func(e ipc.Event) bool {
+		return e.Node == name && e.Kind == "started" && e.PID != was
+	})
+}
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// What is asked for by name is refused in words where it cannot be.
+func TestDynamicChildRefusals(t *testing.T) {
+	b := newBed(t, dynamicTree)
+	b.wants(3, "no daemon", "start-child", "pool", "a")
+	b.up()
+	b.must("start-child", "pool", "a", "--", "a")
+	b.must("start-child", "jobs", "one", "--", "sleep", "1000")
+	b.must("start-child", "jobs", "two", "--", "sleep", "1000")
+	for _, c := range []struct {
+		code int
+		text string
+		args []string
+	}{
+		{1, "max_children", []string{"jobs", "three", "--", "sleep", "1"}},
+		{1, "already_started", []string{"pool", "a"}},
+		{1, "already_started", []string{"pool", "db"}},
+		{1, "already_started", []string{"pool", "root"}},
+		{1, "no [template.db]", []string{"db", "x"}},
+		{1, "no [template.root]", []string{"root", "x"}},
+		{4, `did you mean pool?`, []string{"poool", "x"}},
+		{2, "not allowed", []string{"pool", ".hidden"}},
+		{2, "not allowed", []string{"pool", strings.Repeat("x", 65)}},
+		{2, "behind --", []string{"pool", "x", "y"}},
+		{2, "NAME=VALUE", []string{"pool", "x", "--env", "novalue"}},
+		{2, "usage", []string{"pool"}},
+	} {
+		b.wants(c.code, c.text, append([]string{"start-child"}, c.args...)...)
+	}
+	b.must("delete-child", "one", "two")
+	b.wants(1, "its template has none", "start-child", "jobs", "x")
+	b.wants(1, "no such file", "start-child", "jobs", "x", "--", "./missing")
+	b.wants(1, "stands in the tree file", "delete-child", "db")
+	b.wants(1, "root cannot be deleted", "delete-child", "root")
+	b.wants(4, "no one", "delete-child", "one")
+	b.must("stop", "pool")
+	b.wants(1, "pool does not run", "start-child", "pool", "b")
+	b.must("start", "pool")
+	if left := b.node("pool").Children; len(left) != 0 {
+		t.Errorf("the pool was stopped and started, and has %v", left)
+	}
+	b.must("start-child", "pool", "a", "--", "a")
+	if jobs := b.node("jobs"); len(jobs.Children) != 0 || jobs.MaxChildren != 2 {
+		t.Errorf("%+v", jobs)
+	}
+}
+
+// A supervisor that gives up takes its children of a template with it; the next
+// incarnation has none of them.
+func TestDynamicChildrenVanish(t *testing.T) {
+	b := newBed(t, dynamicTree)
+	b.up()
+	for _, name := range []string{"a", "b", "c"} {
+		b.must("start-child", "pool", name, "--", name)
+	}
+	b.once(map[string]int{"a": 1, "b": 1, "c": 1})
+	before := pids(b.tree().Root)
+	last := before["b"]
+	for range 2 {
+		b.killOnce("b", last)
+		last = b.awaitPID("b", last)
+	}
+	b.killOnce("b", last)
+	gaveUp := b.awaitKind(0, "pool", "gave_up")
+	b.awaitKind(gaveUp.Seq, "pool", "started")
+	if left := b.children("pool"); len(left) != 0 {
+		t.Errorf("the pool was restarted and has %v", left)
+	}
+	for _, name := range []string{"a", "c"} {
+		awaitGone(t, before[name])
+		b.awaitKind(gaveUp.Seq, name, "removed")
+		b.wants(4, "", "status", name)
+	}
+	if b.node("db").PID != before["db"] {
+		t.Error("db was touched")
+	}
+	b.must("start-child", "pool", "a", "--", "a")
+	b.once(map[string]int{"a": 2, "b": 3, "c": 1})
+}
+
+// awaitPID is the process that a node runs as after another one.
+func (b *bed) awaitPID(name string, was int) int {
+	b.t.Helper()
+	return b.await(0, name+" runs again", func(e ipc.Event) bool {
+		return e.Node == name && e.Kind == "started" && e.PID != was && alive(e.PID)
+	}).PID
+}
+
+// The verbs of any process do for the child of a template; what ends or is stopped
+// is forgotten, and still explained.
+func TestDynamicChildVerbs(t *testing.T) {
+	b := newBed(t, dynamicTree)
+	b.up()
+	b.must("start-child", "jobs", "say", "--", "sh", "-c", "echo hello; exit 3")
+	b.awaitKind(0, "say", "removed")
+	b.wants(0, "hello", "logs", "say")
+	b.wants(0, "exit code 3", "why", "say")
+	b.wants(4, "no say", "start", "say")
+
+	b.must("start-child", "pool", "a", "--env", "WHO=operator", "--", "a")
+	pid := b.node("a").PID
+	if env := environOf(t, pid); !slices.Contains(env, "WHO=operator") {
+		t.Errorf("%v", env)
+	}
+	b.once(map[string]int{"a": 1})
+	b.must("restart", "a")
+	if b.node("a").PID == pid {
+		t.Error("a was not restarted")
+	}
+	b.must("wait", "a", "--for", "ready")
+	b.once(map[string]int{"a": 2})
+	b.wants(0, "forgotten", "stop", "a")
+	b.wants(4, "no a", "stop", "a")
+	if kinds := b.kindsOf("a"); !strings.HasPrefix(kinds, "requested added starting started") || !strings.HasSuffix(kinds, "stopped removed") {
+		t.Error(kinds)
+	}
+}
+
+// Who waits for the end of a child that is forgotten with it is told.
+func TestWaitForADynamicChild(t *testing.T) {
+	for _, goal := range []string{"exited", "stopped"} {
+		b := newBed(t, dynamicTree)
+		b.up()
+		b.must("start-child", "jobs", "job", "--", "sh", "-c", "while [ ! -e go ]; do sleep 0.02; done")
+		done := make(chan result, 1)
+		go func() { done <- b.run("wait", "job", "--for", goal) }()
+		b.write("go", "")
+		// 4 is right where the child was gone before the wait began.
+		if r := <-done; r.code != 0 && r.code != 4 {
+			t.Errorf("exit code %d: %s", r.code, r.errors)
+		}
+	}
+}
+
+// kindsOf are the kinds of a node's events.
+func (b *bed) kindsOf(name string) string {
+	var kinds []string
+	for _, e := range b.events() {
+		if e.Node == name {
+			kinds = append(kinds, e.Kind)
+		}
+	}
+	return strings.Join(kinds, " ")
+}
+
+func environOf(t *testing.T, pid int) []string {
+	t.Helper()
+	b := &bed{t: t, dir: "/proc"}
+	return strings.Split(b.read(fmt.Sprintf("%d/environ", pid)), "\x00")
+}
+
+// A reload leaves the children of a template alone; what it changes in the template
+// holds for the next start. A name that one of them has is refused.
+func TestDynamicChildrenAndReload(t *testing.T) {
+	b := newBed(t, dynamicTree)
+	b.up()
+	b.must("start-child", "pool", "a", "--", "a")
+	before := pids(b.tree().Root)
+	changed := strings.Replace(dynamicTree, "WHO = \"template\"", "WHO = \"changed\"", 1)
+	b.write("coppice.toml", changed)
+	b.wants(0, "~ template pool: env", "plan")
+	b.wants(0, "~ template pool: env", "reload")
+	untouched(t, before, pids(b.tree().Root))
+	if env := environOf(t, before["a"]); !slices.Contains(env, "WHO=template") {
+		t.Errorf("%v", env)
+	}
+	b.killNow(before["a"], syscall.SIGKILL)
+	b.awaitRestart("a", before["a"])
+	if env := environOf(t, b.node("a").PID); !slices.Contains(env, "WHO=changed") {
+		t.Errorf("%v", env)
+	}
+
+	b.write("coppice.toml", strings.Replace(changed, `"db", `, `"db", "a", `, 1)+"[process.a]\ncommand = \"sleep 1\"\n")
+	b.wants(1, "delete-child a", "plan")
+	b.wants(1, "delete-child a", "reload")
+	if n := b.node("a"); !n.Dynamic || n.State != "running" {
+		t.Errorf("%+v", n)
+	}
+
+	b.write("coppice.toml", "[process.db]\ncommand = [\"sleep\", \"1000\"]\n")
+	b.wants(0, "- process a under pool", "plan")
+	b.must("reload")
+	if left := pids(b.tree().Root); len(left) != 1 || left["db"] != before["db"] {
+		t.Errorf("%v", left)
+	}
+}
