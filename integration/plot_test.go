@@ -31,6 +31,10 @@ func plot(t *testing.T, tree string) *bed {
 	var b *bed
 	t.Cleanup(func() {
 		for _, pid := range living(b.dir) {
+			if isCoppice(pid) {
+				awaitGone(t, pid) // its tree has ended, and it is about to
+				continue
+			}
 			t.Errorf("process %d is left behind: %s", pid, cmdline(pid))
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}

@@ -67,6 +67,7 @@ func (r *runtime) hadJobs() bool {
 
 // endLeftJobs kills the jobs that an earlier daemon has left.
 func (r *runtime) endLeftJobs(w world) {
+	r.cgroups.EndJobs()
 	if err := process.EndLeftJobs(r.treeID, w.found); err != nil {
 		r.log.Error("a command of an earlier daemon goes on", zap.Error(err))
 	}

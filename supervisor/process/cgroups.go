@@ -172,6 +172,22 @@ func (g *Cgroups) make(c *cgroup) error {
 	return nil
 }
 
+// EndJobs kills the jobs that an earlier daemon has left, whatever they have started,
+// and removes their groups. It comes before Run.
+func (g *Cgroups) EndJobs() {
+	if g == nil {
+		return
+	}
+	entries, _ := os.ReadDir(g.base) // none: there was no earlier daemon
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), jobSuffix) {
+			c := &cgroup{path: filepath.Join(g.base, entry.Name())}
+			_ = c.kill() // who may not be killed stays, with its group
+			g.discard(c)
+		}
+	}
+}
+
 // Remove removes the folder of all groups and those below it that are empty: of
 // processes that were told as gone, all are. What is not empty stays.
 func (g *Cgroups) Remove() {
