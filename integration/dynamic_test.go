@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -299,6 +300,25 @@ func TestWaitForADynamicChild(t *testing.T) {
 			t.Errorf("exit code %d: %s", r.code, r.errors)
 		}
 	}
+}
+
+// Of children that have come and gone nothing is kept but their logs.
+func TestDynamicChildrenLeaveNothing(t *testing.T) {
+	b := newBed(t, dynamicTree)
+	b.up()
+	root := b.tree().Daemon.Cgroup
+	if root == "" {
+		t.Skip("there are no cgroups: " + b.tree().Daemon.NoCgroup)
+	}
+	for i := range 5 {
+		name := fmt.Sprintf("job-%d", i)
+		b.must("start-child", "jobs", name, "--", "true")
+		b.awaitKind(0, name, "removed")
+	}
+	until(t, "their cgroups are gone", func() bool {
+		left, err := filepath.Glob(filepath.Join(root, "job-*"))
+		return err == nil && len(left) == 0
+	})
 }
 
 // kindsOf are the kinds of a node's events.

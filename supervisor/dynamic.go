@@ -57,9 +57,15 @@ func (r *runtime) vanished(reports []tree.Report) {
 		if reports[i].Kind != tree.ChildRemoved {
 			continue
 		}
-		if _, ok := r.tree.Node(reports[i].Node); !ok {
-			r.store.Forget(reports[i].Node)
-		}
+		r.forget(reports[i].Node)
+	}
+}
+
+// forget lets go of what is kept of a name, if the tree has it no more.
+func (r *runtime) forget(name string) {
+	if _, ok := r.tree.Node(name); !ok {
+		r.store.Forget(name)
+		r.reaper.Forget(name)
 	}
 }
 

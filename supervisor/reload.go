@@ -125,9 +125,7 @@ func (r *runtime) notApplied(reply tree.Reply) error {
 // reloaded is what is left to do when every supervisor has its new spec.
 func (r *runtime) reloaded(config *configs.Config, changes []tree.Change) {
 	for _, c := range changes {
-		if _, ok := r.tree.Node(c.ID); !ok {
-			r.store.Forget(c.ID)
-		}
+		r.forget(c.ID)
 	}
 	r.store.SetMaxTotal(config.LogTotal)
 	r.rewatch()

@@ -217,6 +217,13 @@ func (g *Cgroups) discard(c *cgroup) {
 	})
 }
 
+// forget discards the group of a child that does not come again.
+func (g *Cgroups) forget(name string) {
+	if g != nil {
+		g.discard(&cgroup{path: filepath.Join(g.base, name+groupSuffix)})
+	}
+}
+
 // removeGroups removes a group and those that its processes have made below it.
 func removeGroups(path string) {
 	if unix.Rmdir(path) == nil {

@@ -144,6 +144,12 @@ func (r *Reaper) Signal(ref tree.Ref, signal string, all bool) {
 	r.enqueue(func() { r.signal(ref, signal, all) })
 }
 
+// Forget lets go of what is kept for the next incarnation of a name that has none:
+// no child has it, and if one gets it again, it is another one.
+func (r *Reaper) Forget(name string) {
+	r.enqueue(func() { r.cgroups.forget(name) })
+}
+
 // EndOrphans kills whoever is left below this process that is no child and no job of
 // it: at the end of a tree, when all of its children have been told as gone.
 func (r *Reaper) EndOrphans() {
