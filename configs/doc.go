@@ -8,6 +8,7 @@
 // tree: 1 to 64 of A-Z a-z 0-9 _ . - beginning with a letter or a digit.
 //
 //	name = "shop"                     # default: the folder's name
+//	restart_rate = { per_second = 10, burst = 20 } # of the whole tree; default: no limit
 //
 //	[supervisor.root]                 # without it: one_for_one over all that nobody lists
 //	strategy      = "rest_for_one"    # one_for_one | one_for_all | rest_for_one

@@ -9,7 +9,7 @@ import (
 )
 
 // topKeys are the keys outside of tables.
-var topKeys = []string{"name", "log", "supervisor", "process", "template"}
+var topKeys = []string{"name", "restart_rate", "log", "supervisor", "process", "template"}
 
 // treeFile reads a TOML tree file.
 func (l *loading) treeFile() {
@@ -37,6 +37,7 @@ func (l *loading) treeFile() {
 	}
 	members := append(top.members("supervisor", l.supervisor), top.members("process", l.process)...)
 	l.grow(l.templates(top, members))
+	l.config.Spec.Rate = top.restartRate()
 }
 
 // lacks says that there is no table of a kind.

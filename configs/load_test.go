@@ -190,6 +190,18 @@ log = { mode = "pipe", split = true, max_size = "1MiB", max_files = 3, max_age =
 	})
 }
 
+func TestRestartRate(t *testing.T) {
+	for text, want := range map[string]tree.Rate{
+		"":                                    {},
+		"restart_rate = { per_second = 10 }":  {PerSecond: 10, Burst: 10},
+		"restart_rate = { per_second = 2.5 }": {PerSecond: 2.5, Burst: 3},
+		"restart_rate = { per_second = 0.1 }": {PerSecond: 0.1, Burst: 1},
+		"[restart_rate]\nper_second = 10\nburst = 20": {PerSecond: 10, Burst: 20},
+	} {
+		equal(t, text, load(t, text+"\n[process.a]\ncommand = 'x'").Spec.Rate, want)
+	}
+}
+
 // A limit counts as one that can be reached where chance may let it be.
 func TestLimitThatJitterReaches(t *testing.T) {
 	load(t, `

@@ -23,7 +23,7 @@ var (
 )
 
 func misplaced(table string, keys, except []string) map[string]string {
-	hints := map[string]string{}
+	hints := map[string]string{"restart_rate": rateElsewhere}
 	for _, key := range keys {
 		if !slices.Contains(except, key) {
 			hints[key] = fmt.Sprintf("%s is a key of %s", key, table)

@@ -146,6 +146,9 @@ type Node struct {
 	// Waits says in words what a backoff waits for that is not the process's own
 	// delay: "cannot execute …: no more processes are allowed".
 	Waits string `json:"waits_for,omitempty"`
+	// Place is where it stands in the queue that the tree's restart_rate makes, from
+	// 1; Until is then when its turn comes if nobody leaves the queue.
+	Place int `json:"place,omitempty"`
 	// Cause is the seq of the event behind State.
 	Cause    uint64 `json:"cause,omitempty"`
 	Children []Node `json:"children,omitzero"`

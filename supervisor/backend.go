@@ -284,7 +284,7 @@ func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 		until := told(r.wall(s.Until))
 		n.Until = &until
 	}
-	n.Waits = s.Waits
+	n.Waits, n.Place = s.Waits, s.Place
 	if s.Spec.ID != r.config.Spec.ID {
 		n.Restart, n.Significant = s.Spec.Restart.String(), s.Spec.Significant
 	}

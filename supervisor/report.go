@@ -164,6 +164,9 @@ func sentence(r *tree.Report) string {
 	case tree.BecameUnhealthy:
 		return fmt.Sprintf("%s is unhealthy: %s", who, r.Cause)
 	case tree.BackoffBegun:
+		if r.Delay == 0 {
+			return who + " waits to be started again: " + r.Cause
+		}
 		if r.Cause != "" {
 			return fmt.Sprintf("%s cannot be started now and is tried again in %s: %s", who, configs.Brief(r.Delay), r.Cause)
 		}

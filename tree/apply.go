@@ -198,6 +198,9 @@ func (t *Tree) adopt(s *node) {
 	old, new := s.spec, *s.pending
 	s.pending = nil
 	s.spec.Flags, s.spec.Children = new.Flags, new.Children
+	if s.parent == nil {
+		t.reprice(new.Rate)
+	}
 	if what := supervisorDiff(&old, &new); len(what) > 0 || len(templateDiff(&old, &new)) > 0 {
 		t.report(Report{Kind: ChildChanged, Node: s.id(), Because: s.op.cause})
 	}

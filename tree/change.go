@@ -225,6 +225,7 @@ func supervisorDiff(old, new *ChildSpec) []string {
 	note(old.Flags.Period != new.Flags.Period, "period")
 	note(old.Flags.AutoShutdown != new.Flags.AutoShutdown, "auto_shutdown")
 	note(old.Flags.MaxChildren != new.Flags.MaxChildren, "max_children")
+	note(old.Rate != new.Rate, "restart_rate")
 	note(!slices.Equal(common(old, new), common(new, old)), "order")
 	return what
 }

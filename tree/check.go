@@ -17,6 +17,9 @@ type Fault struct {
 // check_flags/1), and names that are not unique in the whole tree.
 func Check(spec ChildSpec) []Fault {
 	c := checker{seen: map[string]bool{spec.ID: true}}
+	if !spec.Rate.valid() {
+		c.fault(spec.ID, "restart_rate", "per_second must be above 0, burst at least 1")
+	}
 	c.supervisor(&spec)
 	return c.faults
 }
@@ -98,6 +101,9 @@ func (c *checker) child(above Flags, s *ChildSpec) {
 	}
 	if s.Type == Process {
 		c.process(s)
+	}
+	if s.Rate != (Rate{}) {
+		c.fault(s.ID, "restart_rate", "the restart rate is the whole tree's")
 	}
 	c.verdicts(above, s)
 }

@@ -81,8 +81,9 @@ func (t *Tree) expire() {
 			t.kill(n)
 		case n.state == BackingOff && n.isPutOff():
 			t.startPutOff(n)
+		case n.queues: // its turn may have come, see admit
 		case n.state == BackingOff:
-			t.send(n.parent, message{kind: resume, child: n, generation: n.generation, cause: n.cause})
+			t.delayPassed(n)
 		default:
 			panic("tree: " + n.id() + " has a deadline while it is " + string(n.state))
 		}

@@ -123,6 +123,9 @@
 //     change of the tree asks for fail at once, with the reason.
 //   - Chance has no place in a pure function: where a delay has a jitter, Draw asks for
 //     a number and Drawn brings it.
+//   - A tree can have a budget of restarts (Rate). Those beyond it wait in one queue,
+//     as they would for a backoff. First starts and those that an operator or a change
+//     of the tree asks for do not wait, nor does what they start cost.
 //   - A restart can be delayed (Backoff). The child is then restarting as far as
 //     the rest of OTP is concerned; the delay stands between the passed limit
 //     check, with the stops of a sweep, and the start.

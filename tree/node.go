@@ -54,6 +54,7 @@ type node struct {
 	op        *operation // OTP: the blocking receive
 	window    []Time     // restarts that still count, oldest first
 	queued    bool       // among Tree.runnable
+	queues    bool       // it waits in the queue of the budget
 	asked     bool       // its supervisor, or who stops the tree, wants it gone
 	counted   bool       // its incarnation was a restart, so its children's are
 	// pending is the spec that Apply has for it and it has not heard of yet.
@@ -139,6 +140,7 @@ func (t *Tree) remove(n *node) {
 		panic(fmt.Sprintf("tree: %s is removed while it is %s", n.id(), n.state))
 	}
 	t.setDeadline(n, 0)
+	t.leaveQueue(n)
 	if t.index[n.id()] == n {
 		delete(t.index, n.id())
 	}
@@ -160,6 +162,7 @@ func (t *Tree) become(n *node, s State, cause uint64) {
 	n.state = s
 	n.cause = cause
 	n.waits, n.undrawn = "", 0
+	t.leaveQueue(n)
 	t.setDeadline(n, 0)
 }
 

@@ -42,12 +42,17 @@ func (s *node) span(c *node) []*node {
 }
 
 // delayOrStart follows the stops of a sweep: the child that caused it waits for
-// its backoff, if it has one, and the supervisor is free meanwhile; else the
-// starts begin at once.
+// its backoff, if it has one, and for its turn, if the tree has a Rate; the supervisor
+// is free meanwhile. Else the starts begin at once.
 func (t *Tree) delayOrStart(s *node) {
 	op := s.op
 	if delay := op.child.delayRestart(); delay > 0 {
 		t.backOff(op.child, delay, op.cause)
+		s.op = nil
+		return
+	}
+	if !t.spend(op.child) {
+		t.queueUp(op.child, op.cause)
 		s.op = nil
 		return
 	}

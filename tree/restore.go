@@ -22,6 +22,7 @@ func Restore(s Saved) (*Tree, error) {
 		r.node(i)
 	}
 	r.change()
+	r.queue()
 	if r.err == nil {
 		r.err = r.tree.sound()
 	}
@@ -58,7 +59,7 @@ func (r *restorer) specs() {
 	for i, s := range r.saved.Specs {
 		c := ChildSpec{
 			ID: s.ID, Type: s.Type, Restart: s.Restart, Shutdown: s.Shutdown, Significant: s.Significant, Ready: s.Ready,
-			StartTimeout: s.StartTimeout, Success: s.Success, OnExit: s.OnExit, Backoff: s.Backoff, Health: s.Health, Flags: s.Flags,
+			StartTimeout: s.StartTimeout, Success: s.Success, OnExit: s.OnExit, Backoff: s.Backoff, Health: s.Health, Flags: s.Flags, Rate: s.Rate,
 			Extra: s.Extra,
 		}
 		if s.Start < -1 || s.Start >= len(r.saved.Starts) {
@@ -268,6 +269,20 @@ func (r *restorer) call(s SavedCall) Called {
 		r.fail("call %d asks for %q", s.ID, s.Verb)
 	}
 	return c
+}
+
+// queue restores who waits for the budget.
+func (r *restorer) queue() {
+	r.tree.budget.whole = r.saved.Whole
+	for _, place := range r.saved.Queue {
+		n := r.at(place)
+		if n == nil || n.queues || n.state != BackingOff || n.parent == nil {
+			r.fail("node %d waits for its turn and has none to wait for", place)
+			continue
+		}
+		n.queues = true
+		r.tree.budget.queue = append(r.tree.budget.queue, n)
+	}
 }
 
 // change restores the Apply in progress and those that wait.

@@ -44,6 +44,9 @@ func (t *Tree) Salvage(now Time, living []Living) Output {
 		}
 		v.run(living)
 		t.settle()
+		for t.admit() {
+			t.settle()
+		}
 	}
 	out := t.out
 	t.out = Output{}
@@ -166,8 +169,9 @@ func (v *salvager) child(s, c *node) {
 		v.lost(c)
 	case t.shutdown != nil || c.state == Stopping || c.isSupervisor() && c.alive: // asked to stop
 		v.rest(s, c)
+	case c.queues: // its turn will come
 	case c.state == BackingOff:
-		t.send(s, message{kind: resume, child: c, generation: c.generation, cause: c.cause})
+		t.delayPassed(c)
 	case c.state == Restarting:
 		t.send(s, message{kind: tryAgain, child: c})
 	case c.state == Up && !c.alive:

@@ -19,6 +19,10 @@ func (t *Tree) Save() Saved {
 	for _, n := range s.nodes {
 		s.node(n)
 	}
+	s.out.Whole = t.budget.whole
+	for _, n := range t.budget.queue {
+		s.out.Queue = append(s.out.Queue, s.place(n))
+	}
 	if a := t.change; a != nil {
 		s.out.Change = &SavedChange{Call: a.call, Cause: a.cause, Changes: slices.Clone(a.changes), At: a.at.saved()}
 		for _, p := range a.parts {
@@ -177,6 +181,7 @@ type specKey struct {
 	health            Health
 	flags             Flags
 	extra             string
+	rate              Rate
 }
 
 // spec is the place of a spec. A node's spec is almost always the one that its
@@ -187,7 +192,7 @@ func (s *saver) spec(c *ChildSpec) int {
 	key := specKey{
 		c.ID, c.Type, c.Restart, c.Shutdown, c.Significant, start, c.Ready, c.StartTimeout,
 		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), fmt.Sprintf("%#v", c.OnExit), c.Backoff, c.Health, c.Flags,
-		fmt.Sprintf("%#v", c.Extra),
+		fmt.Sprintf("%#v", c.Extra), c.Rate,
 	}
 	at, ok := s.specs[key]
 	if !ok {
@@ -196,7 +201,7 @@ func (s *saver) spec(c *ChildSpec) int {
 		s.out.Specs = append(s.out.Specs, SavedSpec{
 			ID: c.ID, Type: c.Type, Restart: c.Restart, Shutdown: c.Shutdown, Significant: c.Significant,
 			Start: start, Ready: c.Ready, StartTimeout: c.StartTimeout, Success: c.Success,
-			OnExit: c.OnExit, Backoff: c.Backoff, Health: c.Health, Flags: c.Flags, Children: children,
+			OnExit: c.OnExit, Backoff: c.Backoff, Health: c.Health, Flags: c.Flags, Rate: c.Rate, Children: children,
 			Extra: c.Extra,
 		})
 	}

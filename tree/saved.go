@@ -24,7 +24,11 @@ type Saved struct {
 	Starts []any `json:"-"`
 	// Nodes are the root and then all others, each after its supervisor, those of
 	// one supervisor in their order.
-	Nodes    []SavedNode
+	Nodes []SavedNode
+	// Queue are the nodes that wait for the budget of the root's Rate, the first one
+	// first; Whole is when all of it is there again.
+	Queue    []int         `json:",omitzero"`
+	Whole    Time          `json:",omitzero"`
 	Change   *SavedChange  `json:",omitzero"`
 	Changes  []SavedCall   `json:",omitzero"` // of Apply
 	Shutdown *ShutdownTree `json:",omitzero"`
@@ -47,6 +51,7 @@ type SavedSpec struct {
 	Backoff      Backoff     `json:",omitzero"`
 	Health       Health      `json:",omitzero"`
 	Flags        Flags       `json:",omitzero"`
+	Rate         Rate        `json:",omitzero"`
 	Children     []int       `json:",omitzero"`
 	Extra        Extra       `json:",omitzero"`
 }

@@ -411,6 +411,9 @@ func (p *player) status(s tree.Status, indent string) {
 	if s.Until != 0 {
 		fmt.Fprintf(&p.out, " until=%s", time.Duration(s.Until))
 	}
+	if s.Place != 0 {
+		fmt.Fprintf(&p.out, " place=%d", s.Place)
+	}
 	if s.Waits != "" {
 		fmt.Fprintf(&p.out, " waits=%q", s.Waits)
 	}
@@ -521,6 +524,8 @@ func (p *player) set(c *tree.ChildSpec, word string) {
 		c.Health.StartPeriod = duration(p.t, value)
 	case "backoff":
 		c.Backoff = tree.Backoff{Initial: duration(p.t, value), Max: 4 * duration(p.t, value), Factor: 2}
+	case "rate":
+		fmt.Sscanf(value, "%f/%d", &c.Rate.PerSecond, &c.Rate.Burst)
 	case "jitter":
 		c.Backoff.Jitter, _ = strconv.ParseFloat(value, 64)
 	case "decay":

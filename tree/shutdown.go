@@ -182,7 +182,7 @@ func (t *Tree) haltFor(root *node, op *operation) {
 func (t *Tree) halt(h Halt) {
 	h.Left = t.survivors()
 	t.ended = &h
-	t.runnable, t.timers = nil, nil
+	t.runnable, t.timers, t.budget = nil, nil, budget{}
 	t.refuseChanges()
 	for _, id := range t.waiting {
 		reply := Reply{ID: id}

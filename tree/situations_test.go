@@ -12,6 +12,7 @@ type situation struct {
 	name  string
 	state tree.State
 	with  func(*tree.ChildSpec)
+	rate  tree.Rate
 	// calm is whether everything is up before way; way are the steps then.
 	calm bool
 	way  func(w *treetest.World)
@@ -90,6 +91,15 @@ var situations = []situation{
 		exit(w, "c", 1)
 		exit(w, "d", 0)
 	}},
+	{name: "waits for its turn", state: tree.BackingOff, calm: true, rate: tree.Rate{PerSecond: 1, Burst: 2}, way: func(w *treetest.World) {
+		for range 2 {
+			exit(w, "c", 1)
+			exit(w, "d", 0)
+			if n, _ := w.Tree.Node("c"); n.State == tree.Starting {
+				begin(w, "c", "d")
+			}
+		}
+	}},
 	{name: "dead, and nobody has heard of it", state: tree.Restarting, calm: true, way: func(w *treetest.World) {
 		exit(w, "b", 1)
 		exit(w, "c", 1)
@@ -127,7 +137,9 @@ var situations = []situation{
 
 // reach makes a world with c in the situation.
 func (s situation) reach(t testing.TB) *treetest.World {
-	w := treetest.NewWorld(family(s.with), tree.Options{})
+	spec := family(s.with)
+	spec.Rate = s.rate
+	w := treetest.NewWorld(spec, tree.Options{})
 	if s.name != situations[0].name {
 		w.Step(tree.Boot{})
 	}

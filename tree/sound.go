@@ -49,6 +49,7 @@ func (a *auditor) root(n *node) {
 	a.want(n.isSupervisor(), n, "is the root and no supervisor")
 	a.want(n.alive || n.state == Stopped || n.state == Failed, n, "is the root and %s", n.state)
 	a.want(n.deadline == 0, n, "is the root and has a deadline")
+	a.want(n.spec.Rate.valid() && (n.pending == nil || n.pending.Rate.valid()), n, "has the restart rate %v", n.spec.Rate)
 	switch {
 	case t.ended != nil:
 		a.want(!n.alive && t.change == nil && len(t.changes) == 0, n, "has ended and goes on")
@@ -105,7 +106,7 @@ func (a *auditor) deadline(n *node) {
 		a.want(false, n, "has the deadline %d", n.deadline)
 	case n.deadline > 0:
 		a.want(n.state == BackingOff || n.state == Stopping || n.state == Starting && !n.isSupervisor(), n, "has a deadline and is %s", n.state)
-	case n.state == BackingOff && n.undrawn > 0:
+	case n.state == BackingOff && (n.undrawn > 0 || n.queues):
 	case n.state == BackingOff:
 		a.want(n.parent != nil && n.parent.will(resume, n), n, "waits for a backoff that does not pass")
 	}

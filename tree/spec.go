@@ -180,6 +180,8 @@ type ChildSpec struct {
 	// SimpleOneForOne Children holds exactly one entry, the template.
 	Flags    Flags
 	Children []ChildSpec
+	// Rate is the root's, and for the whole tree.
+	Rate Rate
 }
 
 // String is the name that OTP and the tree file have for it, as everywhere

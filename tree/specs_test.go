@@ -98,10 +98,19 @@ func (s *specs) fresh(prefix string) string {
 
 func (s *specs) root() tree.ChildSpec {
 	root := tree.ChildSpec{ID: "root", Type: tree.Supervisor, Flags: s.flags()}
+	root.Rate = s.rate()
 	s.nodes = 10
 	root.Children = s.children(root.Flags, 2)
 	s.first = clone(root)
 	return root
+}
+
+func (s *specs) rate() tree.Rate {
+	if !s.seldom("rate", 3) {
+		return tree.Rate{}
+	}
+	s.restless = true
+	return tree.Rate{PerSecond: rapid.SampledFrom([]float64{0.5, 3, 1e6}).Draw(s.T, "per_second"), Burst: 1 + s.number("burst", 3)}
 }
 
 func (s *specs) flags() tree.Flags {
@@ -203,6 +212,9 @@ func (s *specs) variant(old tree.ChildSpec) tree.ChildSpec {
 	s.nodes = 4
 	v := clone(old)
 	moving := s.vary(&v)
+	if s.seldom("other rate", 4) {
+		v.Rate = s.rate()
+	}
 	if moving != nil {
 		fit(moving, v.Flags)
 		v.Children = append(v.Children, *moving)

@@ -22,7 +22,7 @@ const (
 	Stopping State = "stopping"
 	// Restarting: a restart failed to start and is tried again.
 	Restarting State = "restarting"
-	// BackingOff: its restart waits for the backoff to pass, or its start, the
+	// BackingOff: its restart waits for the backoff to pass or for its turn, or its start, the
 	// first one too, for what the system lacks.
 	BackingOff State = "backoff"
 	// Finished: it ended and its restart type keeps it so.
@@ -78,6 +78,10 @@ type Status struct {
 	// Waits says in words what a node that is BackingOff waits for beside the delay
 	// of its own Backoff.
 	Waits string
+	// Place is where it stands in the queue of restarts that the root's Rate holds up:
+	// 1 is the first; 0: it is not there. Until is then when its turn comes if nobody
+	// leaves the queue.
+	Place int
 	// Adopted says that this incarnation was started for an earlier runtime.
 	Adopted bool
 	// LastEnd is nil before the first end. Processes only.
@@ -100,7 +104,7 @@ type Status struct {
 type Counts struct{ Specs, Active, Supervisors, Workers int }
 
 // Status is a snapshot of the whole tree.
-func (t *Tree) Status() Status { return t.root.status(true) }
+func (t *Tree) Status() Status { return t.root.status(true, t.places()) }
 
 // Node is a snapshot of one node without its children; false: no such name.
 func (t *Tree) Node(id string) (Status, bool) {
@@ -108,7 +112,11 @@ func (t *Tree) Node(id string) (Status, bool) {
 	if n == nil {
 		return Status{}, false
 	}
-	return n.status(false), true
+	var places map[*node]place
+	if n.queues {
+		places = t.places()
+	}
+	return n.status(false, places), true
 }
 
 // WhichChildren is supervisor:which_children/1 in start order: what OTP knows,
@@ -120,7 +128,7 @@ func (t *Tree) WhichChildren(id string) ([]Status, bool) {
 	}
 	list := make([]Status, len(s.children))
 	for i, c := range s.children {
-		list[i] = c.status(false)
+		list[i] = c.status(false, nil)
 	}
 	return list, true
 }
@@ -148,7 +156,8 @@ func (t *Tree) CountChildren(id string) (Counts, bool) {
 	return n, true
 }
 
-func (n *node) status(deep bool) Status {
+// status has for those who wait in the queue what places says of them.
+func (n *node) status(deep bool, places map[*node]place) Status {
 	spec := n.spec
 	spec.Children = nil
 	s := Status{
@@ -159,6 +168,9 @@ func (n *node) status(deep bool) Status {
 	if n.alive {
 		s.Health, s.Trouble = n.condition, n.trouble
 	}
+	if at, ok := places[n]; ok {
+		s.Place, s.Until = at.number, at.until
+	}
 	if n.lastEnd != nil {
 		end := *n.lastEnd
 		s.LastEnd = &end
@@ -168,7 +180,7 @@ func (n *node) status(deep bool) Status {
 	}
 	if deep {
 		for _, c := range n.listed() {
-			s.Children = append(s.Children, c.status(true))
+			s.Children = append(s.Children, c.status(true, places))
 		}
 	}
 	return s

@@ -33,6 +33,7 @@ type Tree struct {
 	// runnable are the supervisors that have something to hear or to do.
 	runnable []*node
 	timers   timers
+	budget   budget
 
 	// change is the Apply in progress, changes those that wait for it.
 	change  *application
@@ -69,6 +70,9 @@ func (t *Tree) Step(now Time, events ...Event) Output {
 	}
 	t.expire()
 	t.settle()
+	for t.admit() {
+		t.settle()
+	}
 	out := t.out
 	t.out = Output{}
 	return out

@@ -246,7 +246,11 @@ func (p page) stateNote(n ipc.Node) string {
 	case tree.IsUnkillable:
 		return "was killed and is still there"
 	case tree.BackingOff:
-		return join("again"+p.until(n, " in "), cmp.Or(n.Waits, end))
+		place := ""
+		if n.Place > 0 {
+			place = fmt.Sprintf(", number %d in the queue", n.Place)
+		}
+		return join("again"+p.until(n, " in ")+place, cmp.Or(n.Waits, end))
 	case tree.Restarting:
 		return join("tried again", end)
 	case tree.Stopped:

@@ -386,7 +386,11 @@ func (s *story) putOff(chain []ipc.Event, i int) {
 	e := chain[i]
 	later := func(c ipc.Event) bool { return c.Kind == e.Kind && c.Node == e.Node && c.Cause != "" }
 	if e.Cause != "" && !slices.ContainsFunc(chain[i+1:], later) {
-		s.add("; ", s.who(e.Node)+" cannot be started now: "+strings.TrimSuffix(e.Cause, "."))
+		verb := " could not be started: "
+		if e.Delay == "" {
+			verb = " waits for its turn: "
+		}
+		s.add("; ", s.who(e.Node)+verb+strings.TrimSuffix(e.Cause, "."))
 	}
 }
 

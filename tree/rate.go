@@ -1,0 +1,181 @@
+package tree
+
+import (
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Rate bounds how fast a whole tree restarts by itself, so that a herd of processes
+// that died together does not finish off a host that is sick already. Restarts beyond
+// it wait in one queue, first come, first served. The zero value bounds nothing.
+type Rate struct {
+	// PerSecond is how many processes are started again in a second, in the long
+	// run; above 0.
+	PerSecond float64
+	// Burst is how many are started at once after a quiet time, at least 1. A sweep
+	// of more begins when all of it is there, and what is missing is waited for
+	// afterwards.
+	Burst int
+}
+
+// valid says that a rate bounds something, or nothing.
+func (r Rate) valid() bool {
+	return r == Rate{} || r.PerSecond > 0 && !math.IsInf(r.PerSecond, 0) && r.Burst >= 1
+}
+
+// String is the rate in words: "10 processes a second".
+func (r Rate) String() string {
+	return strconv.FormatFloat(r.PerSecond, 'f', -1, 64) + " processes a second"
+}
+
+// span is the time in which the budget for so many processes comes together.
+func (r Rate) span(processes int) Time {
+	return Time(processes) * max(Time(math.Round(float64(Second)/r.PerSecond)), 1)
+}
+
+// budget is what a tree may spend of its Rate, kept as one moment, and who waits for
+// it, the first one first.
+type budget struct {
+	whole Time // when all of Burst is there again
+	queue []*node
+}
+
+// spend says whether the restart of n may begin now, and takes what it costs. Nobody
+// overtakes those who wait.
+func (t *Tree) spend(n *node) bool {
+	if t.root.spec.Rate == (Rate{}) {
+		return true
+	}
+	if len(t.budget.queue) > 0 || t.turn(n, t.budget.whole) > t.now {
+		return false
+	}
+	t.budget.whole = t.charge(n, t.budget.whole, t.now)
+	return true
+}
+
+// turn is when n may be restarted, if the budget is whole again then.
+func (t *Tree) turn(n *node, whole Time) Time {
+	r := t.root.spec.Rate
+	if r == (Rate{}) {
+		return t.now
+	}
+	return whole - r.span(r.Burst-min(n.cost(), r.Burst))
+}
+
+// charge is when the budget is whole again if n is restarted at a time.
+func (t *Tree) charge(n *node, whole, at Time) Time {
+	r := t.root.spec.Rate
+	if r == (Rate{}) {
+		return 0
+	}
+	return max(whole, at) + r.span(n.cost())
+}
+
+// cost is how many processes the restart of n starts.
+func (n *node) cost() int {
+	sum := 0
+	for _, x := range n.parent.span(n) {
+		if x.spec.Restart != Temporary || x == n {
+			sum += processes(&x.spec)
+		}
+	}
+	return max(sum, 1)
+}
+
+// processes counts those that a child starts when it is started.
+func processes(s *ChildSpec) int {
+	switch {
+	case s.Type == Process:
+		return 1
+	case s.Flags.Strategy == SimpleOneForOne:
+		return 0
+	}
+	sum := 0
+	for i := range s.Children {
+		sum += processes(&s.Children[i])
+	}
+	return sum
+}
+
+// delayPassed lets a restart go on whose own delay is over.
+func (t *Tree) delayPassed(n *node) {
+	if !t.spend(n) {
+		t.queueUp(n, n.cause)
+		return
+	}
+	t.send(n.parent, message{kind: resume, child: n, generation: n.generation, cause: n.cause})
+}
+
+// queueUp lets a restart wait for its turn.
+func (t *Tree) queueUp(n *node, because uint64) {
+	why := "the tree restarts at most " + t.root.spec.Rate.String()
+	before := ""
+	if waiting := len(t.budget.queue); waiting > 0 {
+		before = ", and " + strconv.Itoa(waiting) + " wait before it"
+	}
+	seq := t.report(Report{Kind: BackoffBegun, Node: n.id(), Because: because, Cause: why + before})
+	t.become(n, BackingOff, seq)
+	n.waits, n.queues = why, true
+	t.budget.queue = append(t.budget.queue, n)
+}
+
+// leaveQueue is for who does not wait any more.
+func (t *Tree) leaveQueue(n *node) {
+	if !n.queues {
+		return
+	}
+	n.queues = false
+	if q := t.budget.queue; q[0] == n {
+		t.budget.queue = q[1:]
+	} else {
+		t.budget.queue = slices.DeleteFunc(q, func(x *node) bool { return x == n })
+	}
+}
+
+// admit lets those restarts go on whose turn has come, and says whether there were
+// any. Who is the first then has a deadline.
+func (t *Tree) admit() bool {
+	admitted := false
+	for len(t.budget.queue) > 0 {
+		n := t.budget.queue[0]
+		if at := t.turn(n, t.budget.whole); at > t.now {
+			t.setDeadline(n, at)
+			break
+		}
+		t.budget.whole = t.charge(n, t.budget.whole, t.now)
+		t.leaveQueue(n)
+		t.setDeadline(n, 0)
+		t.send(n.parent, message{kind: resume, child: n, generation: n.generation, cause: n.cause})
+		admitted = true
+	}
+	return admitted
+}
+
+// place is where one stands in the queue: 1 is the first.
+type place struct {
+	number int
+	until  Time
+}
+
+// places are all places in the queue, and when their turns come if nobody leaves.
+func (t *Tree) places() map[*node]place {
+	if len(t.budget.queue) == 0 {
+		return nil
+	}
+	places := make(map[*node]place, len(t.budget.queue))
+	whole, at := t.budget.whole, t.now
+	for i, n := range t.budget.queue {
+		at = max(at, t.turn(n, whole))
+		places[n] = place{i + 1, at}
+		whole = t.charge(n, whole, at)
+	}
+	return places
+}
+
+// reprice makes another rate the tree's: its budget is whole then.
+func (t *Tree) reprice(r Rate) {
+	if t.root.spec.Rate != r {
+		t.root.spec.Rate, t.budget.whole = r, 0
+	}
+}
