@@ -87,3 +87,33 @@ func checkPlaces(t *testing.T, src []byte, err error) {
 		}
 	}
 }
+
+// Whatever passwd and group say, nobody becomes root but by root's own name and number.
+func FuzzAccounts(f *testing.F) {
+	f.Add("root:x:0:0::/root:/bin/sh\n0day:x:0:0::/:\n", "root:x:0:\nwww:x:33:www,root\n", "0day")
+	f.Add("a:x:4294967296:1::/:\n-1:x:0:0::/:\n::0:0::/:\n", "a:x:1:a\n", "-1")
+	f.Fuzz(func(t *testing.T, passwd, group, word string) {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"passwd": passwd, "group": group} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a, err := configs.ReadAccounts(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := a.User(word)
+		switch {
+		case err != nil && !errors.Is(err, configs.ErrNoUser):
+			t.Error(err)
+		case err == nil && u.UID == 0 && word != "0" && !strings.Contains(passwd, word+":"):
+			t.Errorf("%q is %+v", word, u)
+		case err == nil && u.UID == 1<<32-1:
+			t.Errorf("%q is nobody that there can be", word)
+		}
+		if groups := a.GroupsOf(u.Name, u.GID); len(groups) == 0 {
+			t.Error("no group")
+		}
+	})
+}

@@ -76,12 +76,28 @@ func TestCrashPoints(t *testing.T) {
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
-			throughCrash(t, program, point)
+			throughCrash(t, program, point, "")
 		})
 	}
 }
 
-func throughCrash(t *testing.T, program, point string) {
+// TestCrashWhileSetUp is the same for a process that a trampoline sets up: it is found,
+// though it is not the program yet that it will be.
+func TestCrashWhileSetUp(t *testing.T) {
+	program, err := crashing()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, program)
+	}
+	for _, point := range []string{"spawn.forked", "spawn.noted", "step.done", "adopt.done", "reap.noted"} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			throughCrash(t, program, point, "\numask = \"027\"\nrlimits = { core = 0 }")
+		})
+	}
+}
+
+// throughCrash has keys in the table of the process that is restarted.
+func throughCrash(t *testing.T, program, point, keys string) {
 	b := newBed(t, "")
 	b.program = program
 	token := b.path("token")
@@ -90,7 +106,7 @@ func throughCrash(t *testing.T, program, point string) {
 	names := []string{"a", "b", "c"}
 	file := func(edit string) string {
 		log := "log = { max_size = \"16KiB\", max_files = 100000, compress = true }"
-		tables := w.process("a", "1ms", log) + w.process("b", "1ms", log) + w.process("c", "1ms", log)
+		tables := w.process("a", "1ms", log+keys) + w.process("b", "1ms", log) + w.process("c", "1ms", log)
 		direct := w.process("d", "1ms", "log = { mode = \"direct\", max_size = \"4KiB\", max_files = 1 }")
 		return strings.Replace(tables, "env = {", "env = { EDIT = \""+edit+"\",", 1) + direct +
 			"[supervisor.root]\nstrategy = \"rest_for_one\"\nintensity = \"infinity\"\nchildren = [\"d\", \"a\", \"b\", \"c\"]\n"

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -488,5 +489,50 @@ func TestSecretsAreNowhere(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Without root, what takes no right works, and what takes one is a failed start.
+func TestSetupsWithoutRoot(t *testing.T) {
+	asRoot(t)
+	own := func(keys string) *bed {
+		b := newBedOutside(t)
+		b.write("pw", "hunter2\n")
+		if err := os.Chmod(b.path("pw"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b.user = &syscall.Credential{Uid: 65534, Gid: 65534, NoSetGroups: true}
+		b.write("coppice.toml", "[process.p]\nrestart = \"transient\"\nready = \"exit\"\ncommand = \"cat <&3; ulimit -n; grep -E 'Seccomp:|NoNewPrivs|Uid' /proc/self/status; cat /etc/hostname && echo open\"\n"+keys+"\n")
+		if err := os.Chmod(b.path("coppice.toml"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(b.dir, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b := own("user = \"nobody\"\nrlimits = { nofile = 64 }\nsyscalls = \"@service\"\nsuccess = [\"0-255\"]\n" +
+		"landlock = { read_only = [\"/usr\", \"/bin\", \"/lib\", \"/lib64\", \"/proc\", \"/etc/ld.so.cache\"] }\nsecret = { A = { file = \"pw\", as = \"fd\" } }")
+	b.up()
+	said := strings.Join(strings.Fields(b.must("logs", "--raw", "p")), " ")
+	for _, want := range []string{"hunter2 64 Uid: 65534 65534 65534 65534 NoNewPrivs: 1 Seccomp: 2", "Permission denied"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it did not say %q: %s", want, said)
+		}
+	}
+	for keys, want := range map[string]string{
+		"sandbox = \"strict\"":                      "cannot make a mount namespace: operation not permitted (that takes root, or CAP_SYS_ADMIN) (coppice.toml:",
+		"user = \"daemon\"":                         "cannot switch to user daemon: operation not permitted (that takes root, or CAP_SETUID and CAP_SETGID) (coppice.toml:5)",
+		"user = \"daemon\"\numask = \"077\"":        "cannot switch to user daemon: operation not permitted (that takes root, or CAP_SETUID and CAP_SETGID) (coppice.toml:5)",
+		"nice = -20":                                "cannot set nice to -20: permission denied (coppice.toml:5)",
+		"capabilities = []":                         "cannot take CAP_CHOWN from it: operation not permitted (coppice.toml:5)",
+		"ambient = [\"CAP_NET_ADMIN\"]":             "cannot give it CAP_NET_ADMIN: coppice has not got it itself (coppice.toml:5)",
+		"sched = { policy = \"rr\", priority = 1 }": "cannot set sched to rr: operation not permitted (coppice.toml:5)",
+		"secret = { A = { file = \"pw\" } }":        "cannot make a mount namespace: operation not permitted",
+	} {
+		b := own(keys)
+		if r := b.run("up", "-d"); r.code != 1 || !strings.Contains(r.errors, want) {
+			t.Errorf("%s: exit code %d: %s", keys, r.code, r.errors)
+		}
 	}
 }
