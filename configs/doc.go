@@ -33,6 +33,7 @@
 //	start_timeout = "60s"             # or "infinity", the default for ready = "exit"
 //	backoff       = { initial = "1s", max = "60s", factor = 2, jitter = 0.5, decay = "10s" }
 //	health        = { http = "URL", interval = "10s" } # how it is, while it runs
+//	watchdog      = "10s"             # how often it says WATCHDOG=1 (sd_notify)
 //	watch         = ["**/*.go"]       # a change of these files restarts it
 //	log           = { max_size = "16MiB", max_files = 8 } # how its output is kept
 //
@@ -54,8 +55,15 @@
 //	unix = "run/api.sock"             # the same; "@NAME" is an abstract socket
 //	http = "http://127.0.0.1:80/"     # the answer has a good status:
 //	status = "200-299"                # a number, a range, or a list of them
+//	listening = 8080                  # one of its own processes listens on that port
+//	command = ["pg_isready"]          # it ends with 0; a string is run by the shell
 //
-// and of both the time that an answer may take, of health the rest:
+// of ready alone:
+//
+//	log = "listening on"              # a line of its output fits
+//	fd  = 3                           # it writes a newline to that descriptor (s6)
+//
+// and of the first five the time that an answer may take, of health the rest:
 //
 //	timeout      = "1s"               # none in that time is a bad one
 //	interval     = "10s"              # from one question to the next

@@ -63,3 +63,16 @@ func (t table) healthTable(env *environment) (Check, tree.Health) {
 	}
 	return check, health
 }
+
+// watchdog reads how often a process says that it is well.
+func (t table) watchdog(ready ReadyKind) tree.Time {
+	d, _, ok := t.duration("watchdog", bounds{})
+	if ok && ready == ReadyExit {
+		t.fault("watchdog", nil, `watchdog with ready = "exit": what is ready when it has ended is not waited for while it runs`)
+	}
+	return d
+}
+
+// Notifies says whether a process gets a socket on which it speaks of itself
+// (sd_notify).
+func (p *Process) Notifies() bool { return p.Ready.Kind == ReadyNotify || p.Watchdog > 0 }

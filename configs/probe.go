@@ -53,7 +53,7 @@ const (
 )
 
 // checkKinds are the kinds of probes by which health can be checked.
-var checkKinds = []string{"tcp", "http", "unix"}
+var checkKinds = []string{"tcp", "http", "unix", "listening", "command"}
 
 // probeForms are examples of each kind.
 var probeForms = map[ProbeKind]string{

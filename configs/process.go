@@ -26,6 +26,9 @@ type Process struct {
 	Env []string
 	// Ready says when the start is complete.
 	Ready Ready
+	// Watchdog is the time in which it says WATCHDOG=1 at least once while it runs
+	// (sd_notify); 0: nobody waits for that.
+	Watchdog tree.Time
 	// Log says how its output is kept.
 	Log Log
 	// Setup says who it runs as, and what it may do.
@@ -59,7 +62,7 @@ type Glob struct {
 // processKeys are the keys of a process, in the order in which people write them.
 var processKeys = []string{
 	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
-	"success", "on_exit", "ready", "start_timeout", "backoff", "health", "watch", "log", "limits",
+	"success", "on_exit", "ready", "start_timeout", "backoff", "health", "watchdog", "watch", "log", "limits",
 	"user", "group", "groups", "clear_env", "umask", "nice", "ionice", "sched", "cpu_affinity", "oom_score_adj",
 	"rlimits", "no_new_privs", "capabilities", "ambient", "root_dir", "private_tmp", "read_only", "read_write",
 	"inaccessible", "syscalls", "landlock", "sandbox", "secret",
@@ -94,7 +97,11 @@ func (l *loading) child(t table, name string) *member {
 
 	var check Check
 	check, spec.Health = t.health(env, ready.Kind)
-	spec.Start = t.start(env, ready)
+	p := t.start(env, ready)
+	if p.Watchdog = t.watchdog(ready.Kind); p.Watchdog > 0 && check.Probe.Kind == "" {
+		spec.Health = tree.Health{Failures: 1, Successes: 1} // its own word is the only check
+	}
+	spec.Start = p
 	m.settings = Settings{
 		Check:      check,
 		StopSignal: t.stopSignal(),

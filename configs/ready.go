@@ -37,7 +37,7 @@ const readyForm = `"exec", "exit", "notify" or a table like { tcp = "HOST:PORT" 
 const fdMax = 255
 
 // readyKinds are the keys of a table that says when a process is ready.
-var readyKinds = checkKinds
+var readyKinds = append(slices.Clone(checkKinds), string(ProbeLog), string(ReadyFD))
 
 // ready reads when the start of a process is complete.
 func (t table) ready(env *environment) Ready {

@@ -189,9 +189,10 @@ func TestHungProbeHasFailed(t *testing.T) {
 	b.write("api.hangs", "")
 	e := b.awaitKind(since, "api", "unhealthy")
 	has(t, "the cause", e.Cause, "no answer within 100ms")
-	daemon := b.tree().Daemon.PID
+	daemon := b.tree().Daemon
 	b.awaitKind(e.Seq, "root", "gave_up")
-	awaitGone(t, daemon)
+	awaitGone(t, daemon.PID)
+	awaitGone(t, daemon.Keeper)
 }
 
 // A daemon that is halted misses its checks: that makes nobody unhealthy.

@@ -37,6 +37,13 @@ func notifier(words []string) int {
 		switch w {
 		case "exit0":
 			return 0
+		case "feed": // until there is a file that says to stop
+			for !fileExists("hungry") {
+				if _, err = conn.Write([]byte("WATCHDOG=1")); err != nil {
+					return 114
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
 		case "exit5":
 			return 5
 		case "kill":
@@ -101,7 +108,9 @@ command = "env > plain.env; echo >> plain.env; sleep 1000"
 `, shellNotify(t), notifyCommand(t, "STATUS=warming up", "STATUS=hot+READY=1"), notifyCommand(t, "empty", "huge", "files", "garbage", "READY=0", "READY=1")))
 	up := b.begin("up", "-d")
 	b.awaitFile("shell.on")
-	n := b.awaitState("shell", "starting")
+	b.awaitState("shell", "starting")
+	var n ipc.Node
+	until(t, "it is known who it is", func() bool { n = b.node("shell"); return n.PID != 0 })
 	if n.PID == 0 || n.Until == nil {
 		t.Errorf("a starting process has pid %d, its start ends at %v", n.PID, n.Until)
 	}

@@ -126,10 +126,17 @@ type Node struct {
 	// words: exec, exit, notify, fd or the kind of a probe. Absent: its daemon does
 	// not tell.
 	Ready string `json:"ready,omitempty"`
-	// Check is the kind of probe by which its health is checked. Absent: it is not.
+	// Check is the kind of probe by which its health is checked, or "watchdog" where
+	// its own word is all. Absent: it is not.
 	Check string `json:"check,omitempty"`
 	// Health is "healthy" or "unhealthy"; absent while that is not known.
 	Health string `json:"health,omitempty"`
+	// Status is the line that it says of itself (sd_notify), Phase what it says that
+	// it is at: "reloading" or "stopping". MainPID is the process that it calls its
+	// main one, one of its own.
+	Status  string `json:"status,omitempty"`
+	Phase   string `json:"phase,omitempty"`
+	MainPID int    `json:"main_pid,omitempty"`
 	// Trouble is what keeps it from being ready, or what its last check found
 	// wrong, in one line for a person.
 	Trouble string `json:"trouble,omitempty"`

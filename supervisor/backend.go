@@ -298,12 +298,28 @@ func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 	}
 	n.Dynamic, n.Args = s.Template != "", s.Spec.Extra.Args
 	n.Ready = string(s.Spec.Start.(*configs.Process).Ready.Kind)
-	n.Check = string(r.config.Settings[cmp.Or(s.Template, n.Name)].Check.Probe.Kind)
-	n.Health, n.Trouble = string(s.Health), s.Trouble
+	r.viewHealth(&n, s)
 	if s.PID != 0 {
 		pids[n.Name] = s.PID
 	}
 	return n
+}
+
+// viewHealth adds what is known of how a process is, and what it says itself.
+func (r *runtime) viewHealth(n *ipc.Node, s tree.Status) {
+	n.Check = string(r.settings(n.Name).Check.Probe.Kind)
+	if n.Check == "" && s.Spec.Start.(*configs.Process).Watchdog > 0 {
+		n.Check = "watchdog"
+	}
+	n.Health, n.Trouble = string(s.Health), s.Trouble
+	told := r.notify.Told(tree.Ref{ID: n.Name, Generation: s.Generation})
+	n.Status, n.MainPID = told.Status, told.MainPID
+	switch {
+	case told.Stopping:
+		n.Phase = "stopping"
+	case told.Reloading:
+		n.Phase = "reloading"
+	}
 }
 
 // describe adds what a supervisor has and a process has not.

@@ -61,7 +61,7 @@
 //	signals     hears signals
 //	prober      asks processes whether they are ready and how they are; up to 64 more
 //	            while questions wait for an answer (supervisor/probe)
-//	notifier    hears READY=1 (supervisor/probe)
+//	notifier    hears what processes say of themselves (supervisor/probe)
 //	watcher     hears of changed files (supervisor/watch)
 //	server      accepts connections; net/http has one more for each (ipc)
 //	reload      one for each reload that no request waits for

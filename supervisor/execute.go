@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 
-	"coppice/configs"
 	"coppice/supervisor/journal"
 	"coppice/supervisor/process"
 	"coppice/tree"
@@ -58,16 +57,14 @@ func (r *runtime) start(a tree.Start) {
 		return
 	}
 	env := append(unmarked(p.Env), process.Unit(r.treeID, a.ID, a.Generation))
-	if p.Ready.Kind == configs.ReadyNotify {
-		address, fd, err := r.notify.Open(a.Ref, who.uid)
-		if err != nil {
-			out.Close()
-			r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
-			return
-		}
-		r.keeping.put(refName(keptNotify, a.Ref), fd)
-		env = append(env, "NOTIFY_SOCKET="+address)
+	spoken, extra, err := r.openReady(a.Ref, p, who)
+	if err != nil {
+		out.Close()
+		r.unwatchReady(a.Ref)
+		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
+		return
 	}
+	env = append(env, spoken...)
 	var outputs []journal.Output
 	for _, reader := range out.Readers {
 		r.keeping.put(pipeName(reader.Pipe), reader.FD)
@@ -76,15 +73,9 @@ func (r *runtime) start(a tree.Start) {
 	r.record.expect(a.Ref, outputs)
 	argv := append([]string{p.Program}, p.Argv[1:]...)
 	r.reaper.Start(a.Ref, process.Command{
-		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr,
+		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr, Extra: extra, ExtraFD: p.Ready.FD,
 		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits, Setup: setup,
 	})
-}
-
-// awaitReady begins to look for the readiness of a process that was executed.
-func (r *runtime) awaitReady(f process.Started) {
-	r.notify.SetPID(f.Ref, f.PID)
-	r.askReady(f.Ref, f.PID)
 }
 
 // adopted goes on with what an earlier daemon had begun for a process.
@@ -95,15 +86,6 @@ func (r *runtime) adopted(f process.Adopted) {
 	if n, _, ok := r.process(f.Ref); ok && n.State == tree.Starting {
 		r.askReady(f.Ref, f.PID)
 	} else if ok {
-		r.askHealth(n)
-	}
-}
-
-// unwatchReady ends what awaitReady and start have begun for an incarnation, and
-// the questions about its health.
-func (r *runtime) unwatchReady(ref tree.Ref) {
-	r.prober.Cancel(ref)
-	if r.notify.Cancel(ref) {
-		r.keeping.drop(refName(keptNotify, ref))
+		r.watchHealth(n)
 	}
 }

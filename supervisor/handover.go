@@ -145,7 +145,13 @@ func (r *runtime) belongings() []keeper.Held {
 		}
 	}
 	r.store.EachReader(func(p logs.Pipe, fd int) { add(pipeName(p), fd) })
-	r.notify.Each(func(ref tree.Ref, fd int) { add(refName(keptNotify, ref), fd) })
+	r.notify.Each(func(ref tree.Ref, fd int, pipe bool) {
+		kind := keptNotify
+		if pipe {
+			kind = keptReady
+		}
+		add(refName(kind, ref), fd)
+	})
 	for ref, fd := range r.reaper.PIDFDs() {
 		add(refName(keptProcess, ref), fd)
 	}

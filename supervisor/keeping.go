@@ -32,6 +32,7 @@ const (
 	keptJobs    = "jobs"    // there have been jobs, and some may be left
 	keptPipe    = "log"     // NAME STREAM MARK INODE
 	keptNotify  = "notify"  // NAME GENERATION
+	keptReady   = "ready"   // NAME GENERATION: a pipe
 	keptProcess = "process" // NAME GENERATION: a pidfd
 )
 

@@ -28,8 +28,8 @@ func (r *runtime) loop() {
 		select {
 		case facts := <-r.facts:
 			r.heed(facts)
-		case ref := <-r.ready:
-			r.step(tree.Ready{Ref: ref})
+		case said := <-r.said:
+			r.heard(said)
 		case answer := <-r.answers:
 			r.answered(answer)
 		case name := <-r.changed:
@@ -124,11 +124,11 @@ func (r *runtime) hear(facts []process.Fact) []tree.Event {
 			r.unwatchReady(f.Ref)
 			events = append(events, tree.StartFailed{Ref: f.Ref, Cause: r.placed(r.wantedAs(f.ID), f.Key, f.Cause), Shortage: isShortage(f.Errno)})
 		case process.Exited:
-			if r.notify.Drain(f.Ref) {
+			r.store.Drain(f.Ref.ID)
+			if r.readyAtEnd(f.Ref) {
 				events = append(events, tree.Ready{Ref: f.Ref})
 			}
 			r.unwatchReady(f.Ref)
-			r.store.Drain(f.Ref.ID)
 			events = append(events, tree.Exited{Ref: f.Ref, Exit: f.Exit})
 		case process.Survives:
 			events = append(events, tree.Survives{Ref: f.Ref, Cause: f.Cause})

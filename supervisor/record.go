@@ -105,6 +105,16 @@ func (r *record) identity(ref tree.Ref) process.Identity {
 	return process.Identity(r.spawned[ref].Identity)
 }
 
+// mark is that of the pipes of an incarnation; 0: it has none.
+func (r *record) mark(ref tree.Ref) uint32 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.spawned[ref].Outputs {
+		return o.Mark
+	}
+	return 0
+}
+
 // Spawned implements process.Notes.
 func (r *record) Spawned(ref tree.Ref, id process.Identity) {
 	r.mu.Lock()

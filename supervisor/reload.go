@@ -225,6 +225,9 @@ func processDiff(old, new *configs.Process) []string {
 	if !reflect.DeepEqual(old.Ready, new.Ready) {
 		what = append(what, "ready")
 	}
+	if old.Watchdog != new.Watchdog {
+		what = append(what, "watchdog")
+	}
 	if old.Log != new.Log {
 		what = append(what, "log")
 	}

@@ -116,7 +116,7 @@ func (r *runtime) resume(p *past, w world) {
 	started := w.startedEvents(redo)
 	r.reaper.Adopt(list)
 	r.adoptOutputs(p)
-	r.adoptSockets()
+	processes(r.tree.Status(), func(s tree.Status) { r.adoptReady(s, w) })
 	r.startReaper()
 	r.step(append([]tree.Event{tree.Resumed{}}, started...)...)
 	r.awaitAdoption()
@@ -299,24 +299,6 @@ func (r *runtime) logOf(name string) configs.Log {
 		}
 	}
 	return configs.DefaultLog()
-}
-
-// adoptSockets goes on with the notify sockets of processes that are not ready.
-func (r *runtime) adoptSockets() {
-	processes(r.tree.Status(), func(s tree.Status) {
-		ref := tree.Ref{ID: s.Spec.ID, Generation: s.Generation}
-		p := s.Spec.Start.(*configs.Process)
-		if s.PID == 0 || p.Ready.Kind != configs.ReadyNotify {
-			return
-		}
-		who, _ := identify(&p.Setup) // of an account that is gone meanwhile, only root is heard
-		fd, err := r.notify.Adopt(ref, r.keeping.take(refName(keptNotify, ref)), who.uid, s.PID)
-		if err != nil {
-			r.log.Warn("cannot hear whether "+ref.ID+" is ready", zap.Error(err))
-			return
-		}
-		r.keeping.put(refName(keptNotify, ref), fd)
-	})
 }
 
 // salvage makes the best of a journal that has lost its end: what lives is taken

@@ -81,7 +81,7 @@ type runtime struct {
 	meter      usage.Meter
 
 	facts   chan []process.Fact
-	ready   chan tree.Ref
+	said    chan probe.Said
 	answers chan probe.Answer
 	changed chan string
 	asked   chan func()
@@ -96,8 +96,9 @@ type runtime struct {
 	clock
 	wanted
 	tree       *tree.Tree
-	adoptees   map[tree.Ref]bool // processes of earlier daemons
-	foreign    map[tree.Ref]bool // those of them that are no child of the keeper's
+	searches   map[tree.Ref]*logs.Search // of those that are ready by their log
+	adoptees   map[tree.Ref]bool         // processes of earlier daemons
+	foreign    map[tree.Ref]bool         // those of them that are no child of the keeper's
 	upgraded   *ipc.UpgradeResult
 	early      []syscall.Signal // that were sent to an earlier daemon
 	unattended bool
@@ -135,7 +136,7 @@ func newRuntime(opts Options) (*runtime, error) {
 	r := &runtime{
 		opts: opts, log: zap.NewNop(), startedAt: time.Now(), treeID: id, keeping: joined(), clock: c,
 		facts:   make(chan []process.Fact, 16), // the reaper goes on while the loop works
-		ready:   make(chan tree.Ref),
+		said:    make(chan probe.Said),
 		answers: make(chan probe.Answer),
 		changed: make(chan string),
 		asked:   make(chan func()),
@@ -143,7 +144,7 @@ func newRuntime(opts Options) (*runtime, error) {
 		booted:  make(chan struct{}),
 		done:    make(chan struct{}),
 		jobs:    jobs{done: map[process.JobID]func(process.JobDone){}},
-		waiters: map[uint64]func(tree.Reply){}, adoptees: map[tree.Ref]bool{}, foreign: map[tree.Ref]bool{},
+		waiters: map[uint64]func(tree.Reply){}, searches: map[tree.Ref]*logs.Search{}, adoptees: map[tree.Ref]bool{}, foreign: map[tree.Ref]bool{},
 	}
 	r.ended, r.end = context.WithCancel(context.Background())
 	return r, nil
@@ -175,11 +176,7 @@ func (r *runtime) open() error {
 	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) }, r.record)
 	r.contain()
 	r.prober = probe.NewProber(func(a probe.Answer) { offer(r, r.answers, a) })
-	ready := func(ref tree.Ref) { offer(r, r.ready, ref) }
-	stranger := func(ref tree.Ref, pid int) {
-		r.log.Warn("a stranger sent a notification, it is ignored", zap.String("node", ref.ID), zap.Int("pid", pid))
-	}
-	if r.notify, err = probe.NewNotify(ready, stranger); err != nil {
+	if r.notify, err = probe.NewNotify(func(s probe.Said) { offer(r, r.said, s) }); err != nil {
 		return err
 	}
 	r.watcher, err = watch.New(
@@ -252,7 +249,7 @@ func (r *runtime) close() {
 // checkTree refuses a tree that cannot be run: one that the core finds fault
 // with (the tree file's reader should have, with a place), and one whose children
 // cost more descriptors than the daemon may have: those of their logs and, where
-// a child says itself that it is ready, a socket.
+// a child says itself that it is ready or well, a socket or a pipe.
 func checkTree(c *configs.Config) error {
 	if faults := tree.Check(c.Spec); len(faults) > 0 {
 		return fmt.Errorf("cannot run the tree: %s: %s: %s", faults[0].ID, faults[0].Key, faults[0].Text)
@@ -261,7 +258,11 @@ func checkTree(c *configs.Config) error {
 	for s := range c.Processes() {
 		children++
 		descriptors += logs.PerChild
-		if s.Start.(*configs.Process).Ready.Kind == configs.ReadyNotify {
+		p := s.Start.(*configs.Process)
+		if p.Notifies() {
+			descriptors++
+		}
+		if p.Ready.Kind == configs.ReadyFD {
 			descriptors++
 		}
 	}

@@ -59,7 +59,7 @@ func (t *Tree) Heeds(now Time, e Event) bool {
 
 func (n *node) heedsCheck(e Checked, now Time) bool {
 	switch {
-	case !n.alive || n.state != Up || n.spec.Health.Failures < 1:
+	case !n.alive || n.state != Up || n.frozen || n.spec.Health.Failures < 1: // frozen, it cannot answer
 		return false
 	case e.Passed:
 		return n.condition != Healthy || n.failed > 0
@@ -110,7 +110,7 @@ func (t *Tree) checkPassed(n *node) {
 // processUnwell: a process has not said in time that it is well, or has said that
 // it is not.
 func (t *Tree) processUnwell(e Unwell) {
-	if n := t.incarnation(e.Ref); n != nil && n.alive && n.state == Up {
+	if n := t.incarnation(e.Ref); n != nil && n.alive && n.state == Up && !n.frozen {
 		t.becomeUnhealthy(n, e.Cause)
 	}
 }

@@ -51,7 +51,7 @@ func (c *chaos) salvage(old *tree.Tree) {
 		switch {
 		case p.Answered && !adopted[id], !ok:
 			c.Fatalf("%s lives and is not adopted", id)
-		case p.Alive && (n.PID != p.PID || !n.Adopted || n.State != tree.Up && !p.Stopping && !p.Killing):
+		case p.Alive && (n.PID != p.PID || !n.Adopted || n.State != tree.Up && n.State != tree.IsFrozen && !p.Stopping && !p.Killing):
 			c.Fatalf("%s lives and is shown as %+v", id, n)
 		}
 	}

@@ -213,6 +213,12 @@ func (p page) note(n ipc.Node) string {
 	if about := p.stateNote(n); about != "" {
 		parts = append(parts, about)
 	}
+	if n.Phase != "" {
+		parts = append(parts, "says that it is "+n.Phase)
+	}
+	if n.Status != "" {
+		parts = append(parts, strconv.Quote(n.Status))
+	}
 	if n.State == string(tree.Up) && n.Health == string(tree.Healthy) {
 		parts = append([]string{n.Health}, parts...)
 	}

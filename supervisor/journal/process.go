@@ -5,17 +5,19 @@ import (
 	"fmt"
 
 	"coppice/configs"
+	"coppice/tree"
 )
 
 // processForm is a configs.Process as it is written: places in the pool.
 type processForm struct {
-	Program int        `json:"program"`
-	Argv    []int      `json:"argv"`
-	Shell   bool       `json:"shell,omitempty"`
-	Dir     int        `json:"dir"`
-	Env     int        `json:"env,omitempty"` // + 1; 0 is nil
-	Ready   *readyForm `json:"ready,omitempty"`
-	Log     int        `json:"log"`
+	Program  int        `json:"program"`
+	Argv     []int      `json:"argv"`
+	Shell    bool       `json:"shell,omitempty"`
+	Dir      int        `json:"dir"`
+	Env      int        `json:"env,omitempty"` // + 1; 0 is nil
+	Ready    *readyForm `json:"ready,omitempty"`
+	Watchdog tree.Time  `json:"watchdog,omitempty"`
+	Log      int        `json:"log"`
 
 	Setup  configs.Setup  `json:"setup,omitzero"`
 	Limits configs.Limits `json:"limits,omitzero"`
@@ -56,14 +58,15 @@ func (p *poolWriter) start(start any) (int, error) {
 func (p *poolWriter) formProcess(process *configs.Process) (processForm, error) {
 	log, err := p.logs.place(process.Log)
 	form := processForm{
-		Program: p.text(process.Program),
-		Argv:    mapped(process.Argv, p.text),
-		Shell:   process.Shell,
-		Dir:     p.text(process.Dir),
-		Env:     p.env(process.Env),
-		Log:     log,
-		Setup:   process.Setup,
-		Limits:  process.Limits,
+		Program:  p.text(process.Program),
+		Argv:     mapped(process.Argv, p.text),
+		Shell:    process.Shell,
+		Dir:      p.text(process.Dir),
+		Env:      p.env(process.Env),
+		Log:      log,
+		Watchdog: process.Watchdog,
+		Setup:    process.Setup,
+		Limits:   process.Limits,
 	}
 	form.Ready = formReady(process.Ready)
 	return form, err
@@ -139,7 +142,7 @@ func (p *poolReader) process(f processForm) (*configs.Process, error) {
 	dir, err2 := at(p.texts, f.Dir)
 	argv, err3 := tried(f.Argv, func(place int) (string, error) { return at(p.texts, place) })
 	log, err4 := at(p.pool.Logs, f.Log)
-	process := &configs.Process{Program: program, Argv: argv, Shell: f.Shell, Dir: dir, Log: log, Setup: f.Setup, Limits: f.Limits}
+	process := &configs.Process{Program: program, Argv: argv, Shell: f.Shell, Dir: dir, Log: log, Watchdog: f.Watchdog, Setup: f.Setup, Limits: f.Limits}
 	var err5, err6 error
 	if f.Env != 0 {
 		process.Env, err5 = at(p.envs, f.Env-1)

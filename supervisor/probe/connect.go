@@ -45,7 +45,7 @@ func failure(p configs.Probe, err error) error {
 	case errors.As(err, &errno):
 		text = errno.Error()
 	}
-	return errors.New(clean(fmt.Sprintf("%s: %s", p, text)))
+	return errors.New(Clean(fmt.Sprintf("%s: %s", p, text)))
 }
 
 func timedOut(err error) bool {
@@ -53,9 +53,9 @@ func timedOut(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// clean makes one short line of valid text without control characters: what a
+// Clean makes one short line of valid text without control characters: what a
 // process answers is its own.
-func clean(text string) string {
+func Clean(text string) string {
 	text = strings.ToValidUTF8(text[:min(len(text), causeMax)], "\uFFFD")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {

@@ -59,5 +59,5 @@ func (p *Prober) get(ctx context.Context, probe configs.Probe) error {
 			return nil
 		}
 	}
-	return errors.New(clean(fmt.Sprintf("%s: it answers %s", probe, response.Status)))
+	return errors.New(Clean(fmt.Sprintf("%s: it answers %s", probe, response.Status)))
 }

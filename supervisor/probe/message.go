@@ -2,11 +2,16 @@ package probe
 
 import (
 	"bytes"
+	"math"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"coppice/tree"
 )
 
 const (
@@ -20,8 +25,12 @@ const (
 
 // notice is what a message said, of what is wanted to be known.
 type notice struct {
-	ready  bool
-	status string
+	ready, reloading, stopping bool
+	status                     *string
+	mainPID                    int
+	extend                     tree.Time
+	watchdog, trigger          bool
+	watchdogSpan               time.Duration
 }
 
 // parseNotice reads lines of the form KEY=VALUE. What it does not know or cannot
@@ -34,11 +43,37 @@ func parseNotice(data []byte) notice {
 		switch string(key) {
 		case "READY":
 			said.ready = said.ready || string(value) == "1"
+		case "RELOADING":
+			said.reloading = said.reloading || string(value) == "1"
+		case "STOPPING":
+			said.stopping = said.stopping || string(value) == "1"
 		case "STATUS":
-			said.status = cleanStatus(value)
+			status := cleanStatus(value)
+			said.status = &status
+		case "MAINPID":
+			said.mainPID = int(parseNumber(value, math.MaxInt32))
+		case "EXTEND_TIMEOUT_USEC":
+			said.extend = tree.Time(1000 * parseNumber(value, spanMax))
+		case "WATCHDOG":
+			said.watchdog = said.watchdog || string(value) == "1"
+			said.trigger = said.trigger || string(value) == "trigger"
+		case "WATCHDOG_USEC":
+			said.watchdogSpan = time.Duration(1000 * parseNumber(value, spanMax))
 		}
 	}
 	return said
+}
+
+// spanMax is the longest span, in microseconds, that is taken seriously: 100 days.
+const spanMax = 100 * 24 * 3600 * 1e6
+
+// parseNumber reads a number from 1 up to most; 0: it is none.
+func parseNumber(value []byte, most int64) int64 {
+	number, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil || number < 1 || number > most {
+		return 0
+	}
+	return number
 }
 
 // cleanStatus makes one short line of valid text without control characters.

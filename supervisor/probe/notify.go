@@ -24,30 +24,25 @@ const (
 	heldMax = 64
 )
 
-// Notify is the server side of sd_notify: one datagram socket for each
-// incarnation, all of them read by one goroutine. All methods may be called by
+// Notify hears what processes say of themselves: by sd_notify, with one datagram
+// socket for each incarnation, or by a newline in a pipe. All are read by one
+// goroutine. All methods may be called by
 // many goroutines at once, and none of them waits.
 type Notify struct {
-	deliver  func(tree.Ref)
-	stranger func(ref tree.Ref, pid int)
-	epoll    *poller.Poller
-	done     chan struct{}
-	uid      int
+	deliver func(Said)
+	epoll   *poller.Poller
+	done    chan struct{}
+	uid     int
 
 	// socketsMu guards what follows and the fields of every socket. Messages
 	// are read under it, so that Drain finds none half judged.
 	socketsMu sync.Mutex
 	sockets   map[tree.Ref]*socket
+	pipes     map[tree.Ref]*socket
 	numbers   map[int32]*socket
 	number    int32
-	news      []news // not yet told
-}
-
-// news is what the goroutine has to tell: that a process is ready or, with a
-// pid, that this stranger sent a message.
-type news struct {
-	ref      tree.Ref
-	stranger int
+	news      []Said // not yet told
+	looks     looks
 }
 
 // message is what one datagram said, and who sent it.
@@ -56,23 +51,22 @@ type message struct {
 	sender sender
 }
 
-// NewNotify starts the goroutine. deliver is called by it, once, when a process
-// has said READY=1; stranger, once for each incarnation, when a process that
-// does not belong to it sent a message, which is ignored. Both must return soon
-// after Close is called.
-func NewNotify(deliver func(tree.Ref), stranger func(ref tree.Ref, pid int)) (*Notify, error) {
+// NewNotify starts the goroutine, by which deliver is called: once when a process is
+// ready, once for each incarnation when a stranger sent a message, which is ignored,
+// and with all else that is to be told. It must return soon after Close is called.
+func NewNotify(deliver func(Said)) (*Notify, error) {
 	epoll, err := poller.New()
 	if err != nil {
 		return nil, err
 	}
 	n := &Notify{
-		deliver:  deliver,
-		stranger: stranger,
-		epoll:    epoll,
-		done:     make(chan struct{}),
-		uid:      os.Geteuid(),
-		sockets:  map[tree.Ref]*socket{},
-		numbers:  map[int32]*socket{},
+		deliver: deliver,
+		epoll:   epoll,
+		done:    make(chan struct{}),
+		uid:     os.Geteuid(),
+		sockets: map[tree.Ref]*socket{},
+		pipes:   map[tree.Ref]*socket{},
+		numbers: map[int32]*socket{},
 	}
 	go n.serve()
 	return n, nil
@@ -127,16 +121,22 @@ func (n *Notify) enter(s *socket) error {
 		unix.Close(s.fd)
 		return err
 	}
-	n.sockets[s.ref], n.numbers[s.number] = s, s
+	if s.pipe {
+		n.pipes[s.ref] = s
+	} else {
+		n.sockets[s.ref] = s
+	}
+	n.numbers[s.number] = s
 	return nil
 }
 
-// Each calls f with the descriptor of each socket, which stays Notify's.
-func (n *Notify) Each(f func(ref tree.Ref, fd int)) {
+// Each calls f with the descriptor of each socket and of each pipe, which stay
+// Notify's.
+func (n *Notify) Each(f func(ref tree.Ref, fd int, pipe bool)) {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
-	for ref, s := range n.sockets {
-		f(ref, s.fd)
+	for _, s := range n.numbers {
+		f(s.ref, s.fd, s.pipe)
 	}
 }
 
@@ -155,6 +155,10 @@ func (n *Notify) freeNumber() int32 {
 func (n *Notify) SetPID(ref tree.Ref, pid int) {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
+	if p := n.pipes[ref]; p != nil {
+		p.pid = pid
+		n.tellPipe(p)
+	}
 	s := n.sockets[ref]
 	if s == nil {
 		return
@@ -167,44 +171,53 @@ func (n *Notify) SetPID(ref tree.Ref, pid int) {
 	}
 }
 
-// Drain reads what has been sent to an incarnation's socket, and says whether
-// the process is ready: by one of these messages or by an earlier one. Call it
+// Drain reads what an incarnation has said, and says whether the process is ready:
+// by one of these words or by an earlier one. Call it
 // before an end is judged. It does not call deliver itself, but what it finds is
 // told that way too.
 func (n *Notify) Drain(ref tree.Ref) (ready bool) {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
-	s := n.sockets[ref]
-	if s == nil {
-		return false
+	for _, s := range []*socket{n.sockets[ref], n.pipes[ref]} {
+		if s != nil {
+			n.read(s, drainMax)
+			ready = ready || s.ready
+		}
 	}
-	n.read(s, drainMax)
-	return s.ready
+	return ready
 }
 
-// Status is the last STATUS= of an incarnation, one line of valid UTF-8.
-func (n *Notify) Status(ref tree.Ref) string {
+// Told is what an incarnation has said of itself last.
+func (n *Notify) Told(ref tree.Ref) Told {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
 	if s := n.sockets[ref]; s != nil {
-		return s.status
+		return s.told
 	}
-	return ""
+	return Told{}
 }
 
-// Cancel closes an incarnation's socket; false: it has none. Senders get an error
-// from then on, unless somebody has a copy of it.
-func (n *Notify) Cancel(ref tree.Ref) bool {
+// Cancel closes an incarnation's socket and its pipe, and says which of them it
+// had. Senders get an error from then on, unless somebody has a copy of it.
+func (n *Notify) Cancel(ref tree.Ref) (socket, pipe bool) {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
-	s := n.sockets[ref]
-	if s != nil {
+	s, p := n.sockets[ref], n.pipes[ref]
+	n.close(s)
+	n.close(p)
+	delete(n.sockets, ref)
+	delete(n.pipes, ref)
+	return s != nil, p != nil
+}
+
+// close is Cancel for one of the two, and for who holds socketsMu.
+func (n *Notify) close(s *socket) {
+	if s != nil && s.fd >= 0 {
 		n.epoll.Remove(s.fd)
 		unix.Close(s.fd)
-		delete(n.sockets, ref)
 		delete(n.numbers, s.number)
+		s.fd = -1
 	}
-	return s != nil
 }
 
 // Close closes all sockets and ends the goroutine.
@@ -213,10 +226,12 @@ func (n *Notify) Close() {
 	<-n.done
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
-	for _, s := range n.sockets {
+	for _, s := range n.numbers {
 		unix.Close(s.fd)
+		s.fd = -1
 	}
 	clear(n.sockets)
+	clear(n.pipes)
 	clear(n.numbers)
 }
 
@@ -232,12 +247,9 @@ func (n *Notify) serve() {
 		for _, event := range events {
 			n.turn(event.Fd)
 		}
-		for _, news := range n.takeNews() {
-			if news.stranger != 0 {
-				n.stranger(news.ref, news.stranger)
-			} else {
-				n.deliver(news.ref)
-			}
+		n.bark(time.Now())
+		for _, said := range n.takeNews() {
+			n.deliver(said)
 		}
 	}
 }
@@ -250,26 +262,13 @@ func (n *Notify) turn(number int32) {
 	}
 }
 
-func (n *Notify) takeNews() []news {
-	n.socketsMu.Lock()
-	defer n.socketsMu.Unlock()
-	taken := n.news
-	n.news = nil
-	if len(taken) > 0 {
-		n.epoll.WakeAt(time.Time{})
-	}
-	return taken
-}
-
-// post leaves news for the goroutine. The caller holds socketsMu, as do those of
-// the functions below.
-func (n *Notify) post(what news) {
-	n.news = append(n.news, what)
-	n.epoll.WakeAt(time.Unix(1, 0)) // that has come: now, and until takeNews
-}
-
-// read takes up to so many messages from a socket.
+// read takes up to so many messages from a socket. The caller holds socketsMu, as
+// do those of the functions below.
 func (n *Notify) read(s *socket, messages int) {
+	if s.pipe {
+		n.readPipe(s, messages)
+		return
+	}
 	for range messages {
 		data, from, err := receive(s.fd)
 		if err != nil {
@@ -296,17 +295,11 @@ func (n *Notify) judge(s *socket, m message) {
 		return
 	}
 	if !m.sender.belongsTo(s, n.uid) {
-		if !s.told {
-			s.told = true
-			n.post(news{ref: s.ref, stranger: m.sender.pid})
+		if !s.strange {
+			s.strange = true
+			n.post(Said{Ref: s.ref, Stranger: m.sender.pid})
 		}
 		return
 	}
-	if m.status != "" {
-		s.status = m.status
-	}
-	if m.ready && !s.ready {
-		s.ready = true
-		n.post(news{ref: s.ref})
-	}
+	n.tell(s, m.notice)
 }

@@ -128,15 +128,22 @@ type hub struct {
 	*probe.Notify
 	ready     chan tree.Ref
 	strangers chan int
+	others    chan probe.Said
 }
 
 func newHub(t *testing.T) *hub {
 	t.Helper()
-	h := &hub{T: t, ready: make(chan tree.Ref, 2000), strangers: make(chan int, 2000)}
-	n, err := probe.NewNotify(
-		func(ref tree.Ref) { h.ready <- ref },
-		func(_ tree.Ref, pid int) { h.strangers <- pid },
-	)
+	h := &hub{T: t, ready: make(chan tree.Ref, 2000), strangers: make(chan int, 2000), others: make(chan probe.Said, 2000)}
+	n, err := probe.NewNotify(func(said probe.Said) {
+		switch {
+		case said.Ready:
+			h.ready <- said.Ref
+		case said.Stranger != 0:
+			h.strangers <- said.Stranger
+		default:
+			h.others <- said
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +226,7 @@ func TestStranger(t *testing.T) {
 	for range 3 {
 		stranger := start(t, "send", address, "READY=1\nSTATUS=mine")
 		stranger.hear()
-		if h.Drain(api) || h.Status(api) != "" {
+		if h.Drain(api) || h.Told(api).Status != "" {
 			t.Error("a stranger was heard")
 		}
 	}
@@ -233,10 +240,10 @@ func held(t *testing.T) *probe.Notify {
 	t.Helper()
 	entered, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	n, err := probe.NewNotify(func(tree.Ref) {
+	n, err := probe.NewNotify(func(probe.Said) {
 		once.Do(func() { close(entered) })
 		<-release
-	}, func(tree.Ref, int) {})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,13 +302,13 @@ func TestMessagesBeforeThePIDIsKnown(t *testing.T) {
 	address := h.open(api)
 	p := start(t, "send", address, "STATUS=loading\nREADY=1")
 	p.hear()
-	if h.Drain(api) || h.Status(api) != "" {
+	if h.Drain(api) || h.Told(api).Status != "" {
 		t.Error("believed before anybody could know who it is")
 	}
 	p.end() // what is known of the sender was found out before
 	h.SetPID(api, p.Process.Pid)
-	if !h.Drain(api) || h.Status(api) != "loading" {
-		t.Errorf("not ready, status %q", h.Status(api))
+	if !h.Drain(api) || h.Told(api).Status != "loading" {
+		t.Errorf("not ready, status %q", h.Told(api).Status)
 	}
 	if got := <-h.ready; got != api {
 		t.Errorf("told %v", got)
@@ -344,8 +351,8 @@ func TestOddMessages(t *testing.T) {
 		if err := send(address, []byte(text), nil); err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		if h.Drain(api) || h.Status(api) != "" {
-			t.Errorf("%.20q was heard: status %q", text, h.Status(api))
+		if h.Drain(api) || h.Told(api).Status != "" {
+			t.Errorf("%.20q was heard: status %q", text, h.Told(api).Status)
 		}
 	}
 	for text, status := range map[string]string{
@@ -360,8 +367,8 @@ func TestOddMessages(t *testing.T) {
 		if err := send(address, []byte(text), nil); err != nil {
 			t.Fatal(err)
 		}
-		if h.Drain(api); h.Status(api) != status {
-			t.Errorf("%.20q: status %q, want %q", text, h.Status(api), status)
+		if h.Drain(api); h.Told(api).Status != status {
+			t.Errorf("%.20q: status %q, want %q", text, h.Told(api).Status, status)
 		}
 	}
 	if err := send(address, []byte("EXTEND=1\nREADY=1"), nil); err != nil {
@@ -463,7 +470,7 @@ func FuzzNotice(f *testing.F) {
 	for _, seed := range []string{"READY=1", "STATUS=x\nREADY=1\n", "STATUS=\x1b[2J\xff\xfe", "\n\n=\n==", strings.Repeat("STATUS=é", 999)} {
 		f.Add([]byte(seed))
 	}
-	n, err := probe.NewNotify(func(tree.Ref) {}, func(tree.Ref, int) {})
+	n, err := probe.NewNotify(func(probe.Said) {})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -479,7 +486,7 @@ func FuzzNotice(f *testing.F) {
 			t.Fatal(err)
 		}
 		n.Drain(api)
-		status := n.Status(api)
+		status := n.Told(api).Status
 		if len(status) > 256 || strings.ToValidUTF8(status, "") != status || strings.ContainsAny(status, "\n\r\x1b\x00") {
 			t.Errorf("status %q", status)
 		}

@@ -3,7 +3,6 @@ package probe
 import (
 	"container/heap"
 	"context"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -20,8 +19,9 @@ const askedAtOnce = 64
 // Prober asks processes whether they are ready, and how they are. All methods may
 // be called by many goroutines at once, and none of them waits.
 type Prober struct {
-	deliver func(Answer)
-	web     *http.Client
+	deliver   func(Answer)
+	web       *http.Client
+	listeners listeners
 
 	stop     context.CancelFunc
 	stopped  context.Context
@@ -138,14 +138,14 @@ func (p *Prober) begin(now time.Time) (time.Duration, bool) {
 func (p *Prober) ask(a *asked) {
 	ctx, cancel := a.ended, context.CancelFunc(func() {})
 	limit := time.Duration(a.Probe.Timeout)
-	if limit > 0 {
+	if a.Ask == nil { // else it knows the limit itself
 		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
 	began := time.Now()
 	err := p.question(ctx, a.Question)
 	cancel()
 	now := time.Now()
-	late := err != nil && limit > 0 && now.Sub(began) > limit+stalled
+	late := err != nil && limit > 0 && now.Sub(began) > limit+a.slack()
 	if answer, ok := p.judge(a, err, now, late); ok {
 		p.deliver(answer)
 	}
@@ -184,8 +184,10 @@ func (p *Prober) question(ctx context.Context, q Question) error {
 		return accepts(ctx, "unix", q.Probe)
 	case configs.ProbeHTTP:
 		return p.get(ctx, q.Probe)
+	case configs.ProbeListening:
+		return p.listening(ctx, q)
 	}
-	return fmt.Errorf("nobody knows how to ask by %s", q.Probe.Kind)
+	return q.Ask(ctx)
 }
 
 // schedule is a heap of questions, the next one first.

@@ -16,8 +16,13 @@ type Question struct {
 	// Interval is the time between two questions about its health, above 0. With 0
 	// it is asked whether it is ready, until it is.
 	Interval time.Duration
-	// PID is its main process.
-	PID int
+	// PID is its main process, and Mark the variable in the environment of what it
+	// starts, by which they are known that have left its session.
+	PID  int
+	Mark string
+	// Ask asks a question of the kinds ProbeCommand and ProbeLog, which are not
+	// this package's to ask; nil is a good answer. It ends with ctx.
+	Ask func(ctx context.Context) error
 }
 
 // Answer is the answer to one question.
@@ -46,6 +51,9 @@ const (
 	// after its time limit says more of the daemon, which was halted, than of the
 	// process.
 	stalled = 200 * time.Millisecond
+	// unkilled is how much later that of a command can be, which has to be killed
+	// first.
+	unkilled = 2 * time.Second
 )
 
 // asked is a question that is asked again and again.
@@ -89,6 +97,14 @@ func (a *asked) again(now time.Time) {
 			a.at = now.Add(a.Interval)
 		}
 	}
+}
+
+// slack is how late an answer may be.
+func (a *asked) slack() time.Duration {
+	if a.Ask != nil {
+		return stalled + unkilled
+	}
+	return stalled
 }
 
 // answer is what is told of an error, or nil; false: nothing is.

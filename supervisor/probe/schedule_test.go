@@ -3,8 +3,11 @@ package probe
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"coppice/configs"
 	"coppice/tree"
@@ -75,5 +78,44 @@ func TestReasonsAreToldSparingly(t *testing.T) {
 	}
 	if !tell(impatience, nil) {
 		t.Error("what is ready is not told")
+	}
+}
+
+// A watchdog whose time has come hears first what was said before. Long after that
+// time it begins anew: the daemon was halted.
+func TestWatchdogIsFair(t *testing.T) {
+	heard := make(chan Said, 10)
+	n, err := NewNotify(func(s Said) { heard <- s })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	ref := tree.Ref{ID: "a", Generation: 1}
+	address, fd, err := n.Open(ref, os.Geteuid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.SetPID(ref, os.Getpid())
+	begin := func() time.Time {
+		n.Watch(ref, time.Hour)
+		n.socketsMu.Lock()
+		defer n.socketsMu.Unlock()
+		return n.sockets[ref].dog.fed.Add(time.Hour)
+	}
+	due := begin()
+	n.socketsMu.Lock() // so that nobody else reads it
+	if err := unix.Sendto(fd, []byte("WATCHDOG=1"), 0, &unix.SockaddrUnix{Name: address}); err != nil {
+		t.Fatal(err)
+	}
+	n.sockets[ref].dog.fed = time.Now().Add(-time.Hour)
+	n.socketsMu.Unlock()
+	n.bark(due)
+	if said := <-heard; !said.Well {
+		t.Errorf("told %+v", said)
+	}
+	n.bark(begin().Add(time.Minute))
+	n.bark(begin().Add(stalled / 2))
+	if said := <-heard; said.Unwell == "" || len(heard) > 0 {
+		t.Errorf("told %+v", said)
 	}
 }

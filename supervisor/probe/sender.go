@@ -65,6 +65,19 @@ func (s *sender) belongsTo(owner *socket, daemonUID int) bool {
 	return s.uid == daemonUID || s.uid == owner.uid
 }
 
+// owns says whether a process lives and belongs to a socket's process, as all that
+// may send for it do. It need not know the socket's name.
+func (s *socket) owns(pid int) bool {
+	who := sender{pid: pid}
+	who.look()
+	for _, k := range who.line {
+		if k.pid == s.pid || k.group == s.pid || k.session == s.pid {
+			return true
+		}
+	}
+	return false
+}
+
 // parent is a process's parent, 0 if that cannot be told.
 func parent(pid int) int {
 	_, parent := readStat(pid)

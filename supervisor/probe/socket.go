@@ -11,7 +11,8 @@ import (
 	"coppice/tree"
 )
 
-// socket is where one incarnation's processes send their messages.
+// socket is where one incarnation's processes send their messages, or the pipe into
+// which it writes a newline.
 type socket struct {
 	ref     tree.Ref
 	number  int32 // by which epoll reports it
@@ -20,9 +21,15 @@ type socket struct {
 	uid     int // that the process runs as
 	pid     int // of its main process, 0 while unknown
 	held    []message
+	pipe    bool // … is a pipe
+	ended   bool // nobody can write to the pipe any more
 	ready   bool
-	status  string
-	told    bool // a stranger was reported
+	told    Told
+	strange bool // a stranger was reported
+	dog     watchdog
+	extend  tree.Time // the last wish for more time
+	// extending: it waits to be told.
+	extending bool
 }
 
 // newAddress makes a name that nobody can guess.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"maps"
 	"os"
 	"syscall"
 
@@ -38,12 +39,26 @@ type Command struct {
 	// them once they are not needed any more, whether the start succeeds or
 	// fails. They are turned to blocking mode, as programs expect.
 	Stdout, Stderr *os.File
+	// Extra, if set, is what the child has as descriptor ExtraFD, from 3 to 255. It
+	// belongs to the reaper as Stdout does.
+	Extra   *os.File
+	ExtraFD int
 
-	extra []*os.File // its descriptors from firstExtra on; they stay the caller's
+	extra map[int]*os.File // its other descriptors, by number; they stay the caller's
 }
 
 // firstExtra is the first descriptor behind the standard streams.
 const firstExtra = 3
+
+// descriptors are those that the child has beside the standard streams, by number.
+func (c *Command) descriptors() map[int]*os.File {
+	if c.Extra == nil {
+		return c.extra
+	}
+	all := map[int]*os.File{c.ExtraFD: c.Extra}
+	maps.Copy(all, c.extra)
+	return all
+}
 
 // userName is what failures call the user of a child.
 func (c *Command) userName() string {
@@ -53,10 +68,10 @@ func (c *Command) userName() string {
 	return userOf(c.User).String()
 }
 
-// close closes what the child was to write to. Closing the same file twice does
+// close closes what the child was to have. Closing the same file twice does
 // no harm: os.File remembers.
 func (c *Command) close() {
-	for _, file := range []*os.File{c.Stdout, c.Stderr} {
+	for _, file := range []*os.File{c.Stdout, c.Stderr, c.Extra} {
 		if file != nil {
 			file.Close()
 		}

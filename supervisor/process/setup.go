@@ -60,9 +60,11 @@ func (r *Reaper) bounce(a *attempt) (pipe int, failed *failure) {
 	}
 	status := os.NewFile(uintptr(ends[1]), "status")
 	defer status.Close()
+	own := max(firstExtra, c.ExtraFD+1) // beside what it is to hand on
 	launch := Command{
-		Argv: []string{trampoline.Program}, Env: []string{trampoline.Variable(firstExtra, firstExtra+1)},
-		Stdout: c.Stdout, Stderr: c.Stderr, Limits: c.Limits, extra: []*os.File{packed, status},
+		Argv: []string{trampoline.Program}, Env: []string{trampoline.Variable(own, own+1)},
+		Stdout: c.Stdout, Stderr: c.Stderr, Limits: c.Limits, Extra: c.Extra, ExtraFD: c.ExtraFD,
+		extra: map[int]*os.File{own: packed, own + 1: status},
 	}
 	for _, variable := range c.Env {
 		if strings.HasPrefix(variable, UnitVariable+"=") {

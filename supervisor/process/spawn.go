@@ -162,8 +162,11 @@ func (r *Reaper) attributes(c *Command) (*syscall.ProcAttr, *failure) {
 		}
 		files[i] = file.Fd()
 	}
-	for _, file := range c.extra {
-		files = append(files, file.Fd())
+	for number, file := range c.descriptors() {
+		for len(files) <= number {
+			files = append(files, ^uintptr(0)) // is closed
+		}
+		files[number] = file.Fd()
 	}
 	return &syscall.ProcAttr{
 		Dir:   c.Dir,
