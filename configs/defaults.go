@@ -19,6 +19,7 @@ const (
 	defaultProbeTimeout    = tree.Second
 	defaultFailures        = 3
 	defaultStopSignal      = "SIGTERM"
+	defaultHookTimeout     = 10 * tree.Second
 	defaultEnvFile         = ".env" // of a Procfile
 	systemFile             = "/etc/coppice/tree.toml"
 	treeFile, procfile     = "coppice.toml", "Procfile"

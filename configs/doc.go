@@ -35,6 +35,11 @@
 //	health        = { http = "URL", interval = "10s" } # how it is, while it runs
 //	watchdog      = "10s"             # how often it says WATCHDOG=1 (sd_notify)
 //	watch         = ["**/*.go"]       # a change of these files restarts it
+//	before_start  = ["./migrate"]     # is executed before each start, and part of it
+//	after_exit    = "rm -f run/db.pid" # is executed after each end, and part of it
+//	hook_timeout  = "10s"             # the time that each of these commands may take
+//	reload_signal = "SIGHUP"          # what makes it read its configuration again
+//	reload_command = ["pg_ctl", "reload"] # … or this command, with MAINPID
 //	log           = { max_size = "16MiB", max_files = 8 } # how its output is kept
 //
 //	[template.jobs]                   # a supervisor, and what each of its children is

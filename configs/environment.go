@@ -244,12 +244,12 @@ func (t table) dir(e *environment) string {
 }
 
 // program is what is executed for the first word of a list command.
-func (t table) program(word string) string {
+func (t table) program(key, word string) string {
 	switch {
 	case word == "":
-		t.faultAt(t.item("command", 0), nil, "the program's name is empty: expected a path or a name")
+		t.faultAt(t.item(key, 0), nil, "the program's name is empty: expected a path or a name")
 	case strings.HasPrefix(word, "~/"):
-		t.faultAt(t.item("command", 0), say("say ${HOME} for ~"), "the program begins with ~, which only a shell replaces: expected a path or a name")
+		t.faultAt(t.item(key, 0), say("say ${HOME} for ~"), "the program begins with ~, which only a shell replaces: expected a path or a name")
 	case strings.Contains(word, "/"):
 		return t.absolute(word)
 	}

@@ -214,6 +214,36 @@ backoff = { initial = "1s", max = "10s", jitter = 0.5 }
 `)
 }
 
+func TestHooks(t *testing.T) {
+	spec, _, settings := loadProcess(t, `
+[process.a]
+command = "x"
+before_start = "test -w data"
+after_exit = ["bin/clean", "${HOME}"]
+hook_timeout = "1m"
+reload_command = ["kill", "-HUP", "$MAINPID"]
+`)
+	const limit = 60 * tree.Second
+	equal(t, "settings", settings, configs.Settings{
+		StopSignal: "SIGTERM",
+		Hooks: configs.Hooks{
+			BeforeStart: &configs.Command{Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", "test -w data"}, Limit: limit},
+			AfterExit:   &configs.Command{Program: "/srv/shop/bin/clean", Argv: []string{"bin/clean", "/home/u"}, Limit: limit},
+		},
+		Reload: configs.Reload{Command: &configs.Command{Program: "kill", Argv: []string{"kill", "-HUP", "$MAINPID"}, Limit: limit}},
+	})
+	equal(t, "hooks of the spec", [2]bool{spec.BeforeStart, spec.AfterExit}, [2]bool{true, true})
+	spec, _, settings = loadProcess(t, `
+[process.a]
+command = "x"
+after_exit = "x"
+reload_signal = "SIGUSR1"
+`)
+	equal(t, "reload", settings.Reload, configs.Reload{Signal: "SIGUSR1"})
+	equal(t, "limit", settings.Hooks.AfterExit.Limit, 10*tree.Second)
+	equal(t, "hooks of the spec", [2]bool{spec.BeforeStart, spec.AfterExit}, [2]bool{false, true})
+}
+
 func TestOnExit(t *testing.T) {
 	spec, _, _ := loadProcess(t, `
 [process.a]

@@ -49,6 +49,10 @@ type Settings struct {
 	Check Check
 	// Watch restarts the process when a file changes that one of them matches.
 	Watch []Glob
+	// Hooks are the commands before its starts and after its ends.
+	Hooks Hooks
+	// Reload makes it read its configuration again.
+	Reload Reload
 }
 
 // Glob is a set of files: those below Base that match Pattern.
@@ -66,6 +70,7 @@ var processKeys = []string{
 	"user", "group", "groups", "clear_env", "umask", "nice", "ionice", "sched", "cpu_affinity", "oom_score_adj",
 	"rlimits", "no_new_privs", "capabilities", "ambient", "root_dir", "private_tmp", "read_only", "read_write",
 	"inaccessible", "syscalls", "landlock", "sandbox", "secret",
+	"before_start", "after_exit", "hook_timeout", "reload_signal", "reload_command",
 }
 
 // process reads the table of one process.
@@ -108,6 +113,10 @@ func (l *loading) child(t table, name string) *member {
 		StopMain:   oneOf(t, "stop_to", stopTargets, false),
 		Watch:      t.watch(),
 	}
+	var limit tree.Time
+	m.settings.Hooks, limit = t.hooks(env)
+	m.settings.Reload = t.reload(limit, env)
+	spec.BeforeStart, spec.AfterExit = m.settings.Hooks.BeforeStart != nil, m.settings.Hooks.AfterExit != nil
 	return m
 }
 
@@ -127,7 +136,7 @@ func (t table) start(env *environment, ready Ready) *Process {
 
 // command reads what is executed: a list as it is, a string by the shell.
 func (t table) command(env *environment) (program string, argv []string) {
-	value, found := t.values["command"]
+	_, found := t.values["command"]
 	if !found && t.template {
 		return "", nil // start-child says it
 	}
@@ -138,42 +147,47 @@ func (t table) command(env *environment) (program string, argv []string) {
 		}
 		return "", nil
 	}
-	switch value := value.(type) {
+	return t.commandOf("command", env)
+}
+
+// commandOf reads what is executed from a key that is there.
+func (t table) commandOf(key string, env *environment) (program string, argv []string) {
+	switch value := t.values[key].(type) {
 	case string:
-		return t.shellCommand(value)
+		return t.shellCommand(key, value)
 	case []any:
-		return t.listCommand(value, env)
+		return t.listCommand(key, value, env)
 	}
-	t.fault("command", nil, "command is %s: expected a string or a list of strings", describe(value))
+	t.fault(key, nil, "%s is %s: expected a string or a list of strings", key, describe(t.values[key]))
 	return "", nil
 }
 
-func (t table) shellCommand(command string) (program string, argv []string) {
-	if !t.prints(t.span("command"), "command", command, true) {
+func (t table) shellCommand(key, command string) (program string, argv []string) {
+	if !t.prints(t.span(key), key, command, true) {
 		return "", nil
 	}
 	if blank(command) {
-		t.fault("command", nil, "command is empty: expected a command for /bin/sh")
+		t.fault(key, nil, "%s is empty: expected a command for /bin/sh", key)
 	}
 	return "/bin/sh", []string{"/bin/sh", "-c", command}
 }
 
-func (t table) listCommand(list []any, env *environment) (program string, argv []string) {
+func (t table) listCommand(key string, list []any, env *environment) (program string, argv []string) {
 	if len(list) == 0 {
-		t.fault("command", nil, "command is empty: expected a program and its arguments")
+		t.fault(key, nil, "%s is empty: expected a program and its arguments", key)
 		return "", nil
 	}
 	for i, value := range list {
-		at := t.item("command", i)
+		at := t.item(key, i)
 		text, ok := value.(string)
 		switch {
 		case !ok:
-			t.faultAt(at, nil, "command holds %s: expected strings", describe(value))
-		case t.prints(at, "command", text, true):
+			t.faultAt(at, nil, "%s holds %s: expected strings", key, describe(value))
+		case t.prints(at, key, text, true):
 			text, ok = t.expand(text, env, at)
 		}
 		if i == 0 && ok {
-			program = t.program(text)
+			program = t.program(key, text)
 		}
 		argv = append(argv, text)
 	}

@@ -81,19 +81,28 @@ func signalHint(text string) hint {
 
 // stopSignal reads what asks a process to stop.
 func (t table) stopSignal() string {
-	const expected = `the name of a signal, like "SIGTERM"`
-	text, ok := t.text("stop_signal", expected)
-	switch {
-	case !ok:
-		return defaultStopSignal
-	case text == "SIGKILL", text == "KILL":
-		t.fault("stop_signal", say(`say shutdown = "brutal_kill" to kill it at once`), "stop_signal is %s, which asks for nothing: expected a signal that a program can hear", show(text))
-	case text == "SIGSTOP":
-		t.fault("stop_signal", nil, "stop_signal is %s, which only halts: expected a signal that a program can hear", show(text))
-	case !signal(text):
-		t.fault("stop_signal", signalHint(text), "stop_signal is %s: expected %s", show(text), expected)
-	default:
+	if text := t.heardSignal("stop_signal", say(`say shutdown = "brutal_kill" to kill it at once`)); text != "" {
 		return text
 	}
 	return defaultStopSignal
+}
+
+// heardSignal reads a signal that a program can hear; "": there is none, or it is
+// faulty. kill is the hint for who meant to kill.
+func (t table) heardSignal(key string, kill hint) string {
+	const expected = `the name of a signal, like "SIGTERM"`
+	text, ok := t.text(key, expected)
+	switch {
+	case !ok:
+		return ""
+	case text == "SIGKILL", text == "KILL":
+		t.fault(key, kill, "%s is %s, which asks for nothing: expected a signal that a program can hear", key, show(text))
+	case text == "SIGSTOP":
+		t.fault(key, nil, "%s is %s, which only halts: expected a signal that a program can hear", key, show(text))
+	case !signal(text):
+		t.fault(key, signalHint(text), "%s is %s: expected %s", key, show(text), expected)
+	default:
+		return text
+	}
+	return ""
 }

@@ -204,7 +204,7 @@ type Event struct {
 
 // Command is one verb on one node.
 type Command struct {
-	Verb   string // start | stop | restart | freeze | thaw | kill | delete
+	Verb   string // start | stop | restart | reload | freeze | thaw | kill | delete
 	Node   string
 	Signal string // kill: full name, default SIGTERM
 	All    bool   // kill: the whole group
@@ -219,6 +219,8 @@ type Result struct {
 	Message string `json:"message"`
 	// PID is that of a child that StartChild has started.
 	PID int `json:"pid,omitempty"`
+	// Output is the end of what a reload command wrote, 4 KiB at most.
+	Output string `json:"output,omitempty"`
 }
 
 // ChildRequest asks for a child of a template.

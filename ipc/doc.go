@@ -16,6 +16,7 @@
 //	the tree                    curl --unix-socket S http://coppice/v1/tree
 //	… with CPU and memory       curl --unix-socket S http://coppice/v1/tree?usage=1
 //	start stop restart a node   curl --unix-socket S -X POST http://coppice/v1/nodes/api/restart
+//	reload a process            curl --unix-socket S -X POST http://coppice/v1/nodes/api/reload
 //	… without waiting for it    curl --unix-socket S -X POST http://coppice/v1/nodes/api/restart?no_wait=1
 //	start a child of a template curl --unix-socket S -d '{"name":"a","args":["x"],"env":{"A":"b"}}' http://coppice/v1/nodes/jobs/children
 //	… and forget it again       curl --unix-socket S -X DELETE http://coppice/v1/nodes/a

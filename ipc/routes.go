@@ -154,8 +154,8 @@ func (s *Server) do(r *request, cmd Command) error {
 // command reads one verb on one node.
 func (r *request) command() (Command, error) {
 	cmd := Command{Verb: r.PathValue("verb"), Node: r.PathValue("name")}
-	if !slices.Contains([]string{"start", "stop", "restart", "freeze", "thaw", "kill"}, cmd.Verb) {
-		return cmd, badInput(http.StatusNotFound, "there is no verb %s; use start, stop, restart, freeze, thaw, kill or children", quote(cmd.Verb))
+	if !slices.Contains([]string{"start", "stop", "restart", "reload", "freeze", "thaw", "kill"}, cmd.Verb) {
+		return cmd, badInput(http.StatusNotFound, "there is no verb %s; use start, stop, restart, reload, freeze, thaw, kill or children", quote(cmd.Verb))
 	}
 	if err := checkName(cmd.Node); err != nil {
 		return cmd, err

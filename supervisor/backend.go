@@ -105,6 +105,8 @@ func (r *runtime) daemon() ipc.Daemon {
 func (r *runtime) Do(ctx context.Context, cmd ipc.Command) (*ipc.Result, error) {
 	var request tree.Request
 	switch cmd.Verb {
+	case "reload":
+		return r.askReload(ctx, cmd)
 	case "start":
 		request = tree.RestartChild{ID: cmd.Node}
 	case "stop":

@@ -42,8 +42,9 @@
 // it says it is (tree.Salvage). Where there is nothing to go by, the daemon refuses
 // to start, names the processes and touches none.
 //
-// Commands that run beside children (jobs.go) are not gone on with: the next daemon
-// kills those that it finds, and what wanted them asks for them again.
+// Commands that run beside children (jobs.go, hooks.go, reloadchild.go) are not gone on
+// with: the next daemon kills those that it finds, and what wanted them asks for them
+// again: hooks run at least once. Who waited for a reload of a process asks again.
 //
 // When the keeper dies, the daemon becomes the keeper and starts another daemon
 // (handover.go). When both die, the next `up` or `daemon` goes on. An upgrade is a

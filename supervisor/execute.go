@@ -14,12 +14,18 @@ import (
 func (r *runtime) execute(a tree.Action) {
 	switch a := a.(type) {
 	case tree.Start:
-		r.start(a)
+		r.beginStart(a)
 	case tree.Stop:
+		r.cutHook(a.Ref)
 		how := r.settings(a.ID)
 		r.reaper.Stop(a.Ref, how.StopSignal, how.StopMain)
 	case tree.Kill:
+		r.cutHook(a.Ref)
 		r.reaper.Kill(a.Ref)
+	case tree.AfterExit:
+		r.afterExit(a)
+	case tree.Reload:
+		r.reloadChild(a)
 	case tree.Signal:
 		r.reaper.Signal(a.Ref, a.Signal, a.All)
 	case tree.Inspect:

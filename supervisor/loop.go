@@ -129,6 +129,7 @@ func (r *runtime) hear(facts []process.Fact) []tree.Event {
 				events = append(events, tree.Ready{Ref: f.Ref})
 			}
 			r.unwatchReady(f.Ref)
+			r.cutReloads(f.Ref)
 			events = append(events, tree.Exited{Ref: f.Ref, Exit: f.Exit})
 		case process.Survives:
 			events = append(events, tree.Survives{Ref: f.Ref, Cause: f.Cause})

@@ -81,6 +81,8 @@ func (r *runtime) success(cmd ipc.Command, reply tree.Reply) *ipc.Result {
 		if reply.Already {
 			message = name + " is not frozen"
 		}
+	case "reload":
+		message = name + " was told to reload" + r.pidOf(name)
 	case "kill":
 		message = fmt.Sprintf("%s was sent to %s%s", cmd.Signal, name, r.pidOf(name))
 	}

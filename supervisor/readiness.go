@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -172,13 +171,14 @@ func (r *runtime) runProbe(ref tree.Ref, p *configs.Process, how configs.Probe) 
 		var id process.JobID
 		err := r.ask(ctx, func() {
 			who, fault := identify(&p.Setup)
-			if fault != nil {
+			setup, unable := setupOf(&p.Setup, who)
+			if fault = cmp.Or(fault, unable); fault != nil {
 				done <- process.JobDone{Cause: fault.cause}
 				return
 			}
 			id = r.startJob(ref, process.Command{
 				Argv: append([]string{how.Program}, how.Argv[1:]...), Env: p.Env, Dir: p.Dir,
-				User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs,
+				User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits, Setup: setup,
 			}, time.Duration(how.Timeout), func(d process.JobDone) { done <- d })
 		})
 		if err != nil {
@@ -211,10 +211,4 @@ func jobFailure(how configs.Probe, d process.JobDone) error {
 		text += ": " + last
 	}
 	return errors.New(probe.Clean(text))
-}
-
-// lastLine is the last line of an output that is not blank.
-func lastLine(output []byte) string {
-	output = bytes.TrimSpace(output)
-	return string(output[bytes.LastIndexByte(output, '\n')+1:])
 }

@@ -248,7 +248,7 @@ func settingsDiff(old, new configs.Settings) []string {
 	if !reflect.DeepEqual(old.Watch, new.Watch) {
 		what = append(what, "watch")
 	}
-	return what
+	return append(what, besideDiff(old, new)...)
 }
 
 // reloadByItself reloads because the file changed or a signal came, with nobody

@@ -117,7 +117,7 @@ func (r *runtime) logReport(report *tree.Report) {
 	log := r.log.Info
 	switch report.Kind {
 	case tree.StartFailure, tree.GaveUp, tree.ExitSeen, tree.OutputDropped, tree.StillStarting, tree.BecameUnhealthy,
-		tree.OOMKilled, tree.CannotBeKilled:
+		tree.OOMKilled, tree.HookFailed, tree.ReloadFailed, tree.CannotBeKilled:
 		log = r.log.Warn
 	case tree.StartBegun, tree.StopBegun, tree.BecameReady, tree.RestartBegun, tree.ChildAdopted:
 		log = r.log.Debug
@@ -152,6 +152,10 @@ func sentence(r *tree.Report) string {
 		return fmt.Sprintf("%s: %s was asked for", who, r.Request)
 	case tree.StartFailure:
 		return fmt.Sprintf("%s did not start: %s", who, r.Cause)
+	case tree.HookFailed:
+		return fmt.Sprintf("%s has ended, and %s", who, r.Cause)
+	case tree.ReloadFailed:
+		return fmt.Sprintf("%s was not reloaded: %s", who, r.Cause)
 	case tree.ExitSeen:
 		return fmt.Sprintf("%s ended: %s", who, r.Exit)
 	case tree.RestartBegun:
@@ -188,7 +192,7 @@ func sentence(r *tree.Report) string {
 // plain are the kinds that need no detail.
 var plain = map[tree.Kind]string{
 	tree.StartBegun: "is being started", tree.StartDone: "is started", tree.BecameReady: "is ready",
-	tree.StopDone:   "is stopped",
+	tree.StopDone: "is stopped", tree.Reloaded: "was told to reload",
 	tree.ChildAdded: "was added", tree.ChildRemoved: "was removed", tree.ChildChanged: "was changed",
 	tree.ChildAdopted: "runs on", tree.BecameHealthy: "is healthy",
 	tree.Frozen: "is frozen", tree.Thawed: "runs again",

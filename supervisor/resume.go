@@ -221,6 +221,9 @@ func (r *runtime) redo(p *past, before []tree.Action) {
 		if !still[key(a)] {
 			continue
 		}
+		if start, ok := a.(tree.Start); ok && r.stopsBefore(start) {
+			continue
+		}
 		if stop, ok := a.(tree.Stop); ok {
 			if _, sent := p.sent[stop.Ref]; sent {
 				continue
@@ -228,13 +231,33 @@ func (r *runtime) redo(p *past, before []tree.Action) {
 		}
 		r.execute(a)
 	}
+	if len(r.queue) > 0 {
+		events := r.queue
+		r.queue = nil
+		r.step(events...)
+	}
+}
+
+// stopsBefore answers a start that is to be stopped and whose command before it may
+// have been cut short: that is not executed again for nothing.
+func (r *runtime) stopsBefore(a tree.Start) bool {
+	n, ok := r.tree.Node(a.ID)
+	if !ok || n.State != tree.Stopping || !a.Spec.BeforeStart {
+		return false
+	}
+	r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: "it was stopped before it was executed"})
+	return true
 }
 
 // key is an action without what cannot be compared.
 func key(a tree.Action) tree.Action {
-	if start, ok := a.(tree.Start); ok {
-		start.Spec = nil
-		return start
+	switch a := a.(type) {
+	case tree.Start:
+		a.Spec = nil
+		return a
+	case tree.AfterExit:
+		a.Spec = nil
+		return a
 	}
 	return a
 }

@@ -107,6 +107,8 @@ type runtime struct {
 	keeperless bool         // the keeper is gone, and its place could not be taken yet
 	queue      []tree.Event // what the loop found out itself
 	jobs       jobs
+	hooks      hooks
+	reloads    reloads
 	waiters    map[uint64]func(tree.Reply)
 	lastCall   uint64
 	halted     *tree.Halt
@@ -144,6 +146,8 @@ func newRuntime(opts Options) (*runtime, error) {
 		booted:  make(chan struct{}),
 		done:    make(chan struct{}),
 		jobs:    jobs{done: map[process.JobID]func(process.JobDone){}},
+		hooks:   hooks{},
+		reloads: reloads{running: map[process.JobID]tree.Ref{}, output: map[uint64]string{}},
 		waiters: map[uint64]func(tree.Reply){}, searches: map[tree.Ref]*logs.Search{}, adoptees: map[tree.Ref]bool{}, foreign: map[tree.Ref]bool{},
 	}
 	r.ended, r.end = context.WithCancel(context.Background())

@@ -15,8 +15,35 @@ type Start struct {
 // once if the process is gone already.
 type Stop struct{ Ref }
 
-// Kill ends a process's group: SIGKILL. Exited answers it.
+// Kill ends a process's group: SIGKILL. Exited answers it; where the process has
+// ended and the command after its end runs, HookDone does.
 type Kill struct{ Ref }
+
+// AfterExit asks for the command that follows the end of a process. HookDone answers
+// it. A Kill of the same incarnation that comes before that cuts the command short.
+type AfterExit struct {
+	Ref
+	Spec *ChildSpec // the runtime reads Start; it must not change it
+	Exit Exit
+	// Result says in a word what became of the process.
+	Result Result
+}
+
+// Result is what became of a process, in the words of systemd's SERVICE_RESULT,
+// systemd.exec(5).
+type Result string
+
+// The results. Success is an end that was asked for, too.
+const (
+	ResultSuccess  Result = "success"
+	ResultExitCode Result = "exit-code"
+	ResultSignal   Result = "signal"
+	ResultOOM      Result = "oom-kill"
+	ResultProtocol Result = "protocol" // it ended with 0 before it was ready
+	ResultTimeout  Result = "timeout"  // it was not ready in time
+	ResultWatchdog Result = "watchdog" // it was unhealthy
+	ResultUnknown  Result = "unknown"  // nobody saw how it ended; not a word of systemd's
+)
 
 // Signal sends a signal to a process (All: to its group) and expects nothing.
 type Signal struct {
@@ -39,6 +66,13 @@ type Freeze struct {
 // Draw asks chance for a number: the delay of a restart has a jitter. Drawn answers
 // it, once.
 type Draw struct{ Ref }
+
+// Reload asks for what makes a process read its configuration again. ReloadDone answers
+// it, with the same numbers.
+type Reload struct {
+	Ref
+	Call, Because uint64
+}
 
 // Reply answers the Called event of the same ID.
 type Reply struct {
@@ -86,12 +120,14 @@ type Halt struct {
 	Left string
 }
 
-func (Start) action()   {}
-func (Stop) action()    {}
-func (Kill) action()    {}
-func (Signal) action()  {}
-func (Inspect) action() {}
-func (Freeze) action()  {}
-func (Draw) action()    {}
-func (Reply) action()   {}
-func (Halt) action()    {}
+func (Start) action()     {}
+func (Stop) action()      {}
+func (Kill) action()      {}
+func (Signal) action()    {}
+func (Inspect) action()   {}
+func (Freeze) action()    {}
+func (Draw) action()      {}
+func (Reply) action()     {}
+func (Halt) action()      {}
+func (AfterExit) action() {}
+func (Reload) action()    {}

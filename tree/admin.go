@@ -24,6 +24,8 @@ func (t *Tree) call(c Called) {
 		t.signalChild(c.ID, r)
 	case FreezeChild:
 		t.freezeChild(c.ID, r)
+	case ReloadChild:
+		t.reloadChild(c.ID, r)
 	case TerminateChild:
 		t.enqueue(c, r.Supervisor, r.ID, "stop")
 	case RestartChild:
@@ -387,7 +389,7 @@ func (t *Tree) signalChild(call uint64, r SignalChild) {
 		t.act(Reply{ID: call, Refusal: NotFound})
 	case n.isSupervisor():
 		t.act(Reply{ID: call, Refusal: NotProcess})
-	case !n.alive:
+	case !n.runs():
 		t.act(Reply{ID: call, Refusal: NotRunning})
 	default:
 		n.signalled = t.report(Report{Kind: ReqMade, Node: r.ID, PID: n.pid, Request: "kill " + r.Signal})

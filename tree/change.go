@@ -209,6 +209,8 @@ func childDiff(old, new *ChildSpec) []string {
 	note(!slices.Equal(old.OnExit, new.OnExit), "on_exit")
 	note(old.Backoff != new.Backoff, "backoff")
 	note(old.Health != new.Health, "health")
+	note(old.BeforeStart != new.BeforeStart, "before_start")
+	note(old.AfterExit != new.AfterExit, "after_exit")
 	return what
 }
 

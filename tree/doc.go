@@ -57,12 +57,15 @@
 //	Drawn         answers Draw: a number that chance has chosen
 //	Tick          time has passed
 //	Resumed       another runtime goes on with a restored tree
+//	HookDone      answers AfterExit: the end is complete
+//	ReloadDone    answers Reload
 //	Adopted       it watches this process of the runtime before
 //	Dropped       output of a process was thrown away
 //
 // # Actions
 //
 //	Start Stop Kill Signal   to the process that Ref names
+//	AfterExit Reload         a command after its end, or for it to reload
 //	Draw                     a number for a delay, which Drawn answers
 //	Reply                    to the Called of the same ID
 //	Halt                     the root has ended, nothing is left: the last action
@@ -89,7 +92,7 @@
 //	Step, Step, …      the events that were recorded since; what it answers was
 //	                   done or begun already
 //	Step(Resumed)      report daemon_started
-//	Redo               starts, stops and kills that nobody has answered: some of
+//	Redo               starts, stops, kills and commands that nobody has answered: some of
 //	                   them were carried out, and only the world knows which
 //	Step(Adopted)      for each process that lives on; nothing else about it changes
 //	Step(Exited)       for each that does not, Lost where nobody knows how it ended
@@ -129,6 +132,9 @@
 //   - A restart can be delayed (Backoff). The child is then restarting as far as
 //     the rest of OTP is concerned; the delay stands between the passed limit
 //     check, with the stops of a sweep, and the start.
+//   - A process may have a command after its end (AfterExit): the end is told at
+//     once, and its supervisor hears of it when that command has ended, too. A command
+//     before its start (BeforeStart) is part of carrying out Start.
 //   - Supervisors are no processes: they cannot crash.
 //
 // # Where this is not OTP
@@ -154,8 +160,8 @@
 // and todo.go are the two lists of a supervisor, node.go is the record of a
 // child. start.go, exit.go, restart.go with verdict.go, intensity.go and
 // backoff.go, shutdown.go, admin.go and template.go are OTP's rules, each named after the
-// part of supervisor.erl it answers to; health.go and shortage.go, which puts starts off, are
-// what OTP does not know of. change.go says how two specs differ and apply.go carries
+// part of supervisor.erl it answers to; health.go, hook.go, reload.go and shortage.go,
+// which puts starts off, are what OTP does not know of. change.go says how two specs differ and apply.go carries
 // it out. deadline.go is the queue of times, status.go the snapshot.
 //
 // saved.go is what a tree is written down as, save.go writes and restore.go reads

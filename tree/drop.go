@@ -10,6 +10,9 @@ func (v *salvager) drop() {
 	for _, n := range nodes {
 		t.setDeadline(n, 0)
 		n.undrawn = 0
+		if n.left != nil { // the command after its end was cut short: the end is complete
+			n.alive, n.left = n.state != Up, nil
+		}
 		if n.op != nil {
 			v.dropped[n] = n.op
 			if st := &n.op.steps[n.op.next]; st.call != 0 {

@@ -90,6 +90,21 @@ type Exited struct {
 	Exit
 }
 
+// HookDone answers an action AfterExit: the command has ended. Cause says in words
+// why it failed; empty: it did not.
+type HookDone struct {
+	Ref
+	Cause string
+}
+
+// ReloadDone answers an action Reload, whose numbers it has. Cause says in words why
+// it failed; empty: it did not.
+type ReloadDone struct {
+	Ref
+	Call, Because uint64
+	Cause         string
+}
+
 // Called hands over an operator's request; exactly one Reply with the same ID
 // answers it.
 type Called struct {
@@ -139,6 +154,8 @@ func (Checked) event()      {}
 func (Unwell) event()       {}
 func (Extended) event()     {}
 func (Exited) event()       {}
+func (HookDone) event()     {}
+func (ReloadDone) event()   {}
 func (Called) event()       {}
 func (Drawn) event()        {}
 func (Tick) event()         {}

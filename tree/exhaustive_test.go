@@ -136,6 +136,8 @@ func news(ref tree.Ref) []tree.Event {
 		tree.Exited{Ref: ref, Exit: tree.Exit{Signal: "SIGKILL"}},
 		tree.Exited{Ref: ref, Exit: tree.Exit{Lost: true}},
 		tree.Adopted{Ref: ref},
+		tree.HookDone{Ref: ref},
+		tree.HookDone{Ref: ref, Cause: "exit code 1"},
 	}
 }
 
@@ -163,6 +165,8 @@ func everyRequest(present tree.Generation) []tree.Request {
 		tree.StartChild{Supervisor: "s", Spec: process("x", nil)},
 		tree.SignalChild{ID: "c", Signal: "SIGHUP"},
 		tree.SignalChild{ID: "s", Signal: "SIGHUP"},
+		tree.ReloadChild{ID: "c"},
+		tree.ReloadChild{ID: "s"},
 		tree.ChangeSupervisor{ID: "s", Flags: flags, Children: []tree.ChildSpec{changed}},
 		tree.ChangeSupervisor{ID: "c", Flags: flags},
 		tree.ChangeSupervisor{ID: "s"},

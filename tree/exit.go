@@ -52,32 +52,47 @@ func (e Exit) reason() EndReason {
 // what it was doing.
 func (t *Tree) processExited(e Exited) {
 	n := t.incarnation(e.Ref)
-	if n == nil || !n.alive {
+	if n == nil || !n.runs() {
 		return
 	}
 	exit := e.Exit
-	n.alive, n.frozen, n.stuck = false, false, ""
+	n.left = &left{exit: exit, at: t.now, pid: n.pid}
+	n.frozen, n.stuck = false, ""
 	switch {
-	case n.state == Stopping && n.overdue:
-		n.overdue = false
-		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: n.lateness()})
-	case n.state == Stopping && n.ailing:
-		t.unhealthyEnded(n, exit)
-	case n.state == Stopping:
-		t.processStopped(n, &exit)
 	case n.state == Starting && n.spec.Ready == AtExit && n.spec.Success.accepts(exit):
 		t.startDone(n)
 		t.processEnded(n, exit, n.signalled)
-	case n.state == Starting:
-		t.startFailed(n, blame{n.id(), &exit}, Report{PID: n.pid, Cause: "it ended before it was ready: " + exit.String()})
-	default:
+	case n.state == Stopping && n.ailing:
+		t.unhealthyEnded(n, exit)
+	case n.state == Up:
 		t.processEnded(n, exit, n.signalled)
 	}
 	n.pid = 0
+	if !t.hookAfter(n) {
+		t.processGone(n)
+	}
 }
 
-// processEnded: an end nobody asked for. Its supervisor hears of it in its turn.
-// because is the report behind it, 0 if there is none.
+// processGone: nothing of the process is left, and nothing of the command after its
+// end.
+func (t *Tree) processGone(n *node) {
+	l := *n.left
+	n.alive, n.left = false, nil
+	switch {
+	case n.state == Stopping && n.overdue:
+		n.overdue = false
+		t.startFailed(n, blame{n.id(), &l.exit}, Report{PID: l.pid, Cause: n.lateness()})
+	case n.state == Stopping:
+		t.processStopped(n, &l)
+	case n.state == Starting:
+		t.startFailed(n, blame{n.id(), &l.exit}, Report{PID: l.pid, Cause: "it ended before it was ready: " + l.exit.String()})
+	default: // its supervisor hears of it in its turn
+		t.send(n.parent, message{kind: childExit, child: n, generation: n.generation})
+	}
+}
+
+// processEnded: an end nobody asked for. because is the report behind it, 0 if there
+// is none.
 func (t *Tree) processEnded(n *node, exit Exit, because uint64) {
 	reason := exit.reason()
 	if n.ailing {
@@ -90,7 +105,6 @@ func (t *Tree) processEnded(n *node, exit Exit, because uint64) {
 	}
 	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: &exit, Because: because})
 	n.end = ending{seq: seq, normal: !n.ailing && n.spec.Success.accepts(exit), blame: blame{n.id(), &exit}}
-	t.send(n.parent, message{kind: childExit, child: n, generation: n.generation})
 }
 
 // childEnded is what a supervisor does about a child that ended by itself

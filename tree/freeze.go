@@ -9,7 +9,7 @@ func (t *Tree) freezeChild(call uint64, r FreezeChild) {
 		t.act(Reply{ID: call, Refusal: NotFound})
 	case n.isSupervisor():
 		t.act(Reply{ID: call, Refusal: NotProcess})
-	case !n.alive || n.state == Stopping:
+	case !n.runs() || n.state == Stopping:
 		t.act(Reply{ID: call, Refusal: NotRunning})
 	case n.frozen != r.Thaw:
 		t.act(Reply{ID: call, Already: true})

@@ -59,7 +59,7 @@ func (t *Tree) Heeds(now Time, e Event) bool {
 
 func (n *node) heedsCheck(e Checked, now Time) bool {
 	switch {
-	case !n.alive || n.state != Up || n.frozen || n.spec.Health.Failures < 1: // frozen, it cannot answer
+	case !n.runs() || n.state != Up || n.frozen || n.spec.Health.Failures < 1: // frozen, it cannot answer
 		return false
 	case e.Passed:
 		return n.condition != Healthy || n.failed > 0
@@ -110,7 +110,7 @@ func (t *Tree) checkPassed(n *node) {
 // processUnwell: a process has not said in time that it is well, or has said that
 // it is not.
 func (t *Tree) processUnwell(e Unwell) {
-	if n := t.incarnation(e.Ref); n != nil && n.alive && n.state == Up && !n.frozen {
+	if n := t.incarnation(e.Ref); n != nil && n.runs() && n.state == Up && !n.frozen {
 		t.becomeUnhealthy(n, e.Cause)
 	}
 }
@@ -142,7 +142,7 @@ func (t *Tree) processHindered(e NotReady) {
 }
 
 func (n *node) heedsObstacle(e NotReady) bool {
-	return n.alive && n.state == Starting && n.spec.Ready == AtNotice && n.trouble != e.Cause
+	return n.runs() && n.state == Starting && n.spec.Ready == AtNotice && n.trouble != e.Cause
 }
 
 // processExtended: a process needs longer to start or to stop. The new time limit
@@ -159,6 +159,6 @@ func (t *Tree) processExtended(e Extended) {
 const extensionMax = 365 * 24 * 3600 * Second
 
 func (n *node) heedsExtension(e Extended, now Time) bool {
-	asked := n.alive && (n.state == Starting || n.state == Stopping) && !n.killing
+	asked := n.runs() && (n.state == Starting || n.state == Stopping) && !n.killing
 	return asked && n.deadline != 0 && e.Span > 0 && e.Span <= extensionMax && now+e.Span > n.deadline
 }

@@ -107,6 +107,9 @@ func (t *Tree) overtaken(s *node) bool {
 }
 
 // canBeCut says that the start of n, which is in progress, may take any time: a
-// supervisor's, that of a process that was executed and is not ready, or one that
-// was put off. The answer to the execution itself is waited for; it comes at once.
-func (n *node) canBeCut() bool { return n.isSupervisor() || n.alive || n.isPutOff() }
+// supervisor's, that of a process that was executed and is not ready, one that was
+// put off, or one with a command before it. The answer to the execution itself is
+// waited for; it comes at once.
+func (n *node) canBeCut() bool {
+	return n.isSupervisor() || n.alive || n.isPutOff() || n.spec.BeforeStart
+}

@@ -44,6 +44,7 @@ type node struct {
 	// stuck says what is left of it that cannot be killed; "": nothing is known of
 	// such.
 	stuck string
+	left  *left // it has ended, and the command after its end has not; it is alive until then
 
 	// Of a supervisor.
 	children []*node // in start order (OTP: {Ids, Db})
@@ -175,7 +176,7 @@ func (t *Tree) becomeStarting(n *node, cause uint64) {
 	t.gen++
 	n.generation = t.gen
 	n.held, n.overdue, n.asked, n.killing = false, false, false, false
-	n.signalled, n.adopted, n.frozen = 0, false, false
+	n.signalled, n.adopted, n.frozen, n.left = 0, false, false, nil
 	n.fitness = fitness{}
 	n.end = ending{}
 }

@@ -128,6 +128,7 @@ func (c *chaos) call(r tree.Request) tree.Event {
 
 func pending(p *treetest.Process) bool { return !p.Answered }
 func alive(p *treetest.Process) bool   { return p.Alive }
+func hooking(p *treetest.Process) bool { return p.Hooking }
 func asked(p *treetest.Process) bool   { return p.Alive && (p.Stopping || p.Killing) }
 
 // pick is one of list; nil if there is none.
@@ -158,6 +159,12 @@ func (c *chaos) answer() tree.Event {
 			return tree.StartFailed{Ref: p.Ref, Cause: "no more processes", Shortage: true}
 		}
 		return c.world.Begin(p)
+	}
+	if p, ok := pick(c.T, c.world.Find(hooking)); ok {
+		return tree.HookDone{Ref: p.Ref, Cause: rapid.SampledFrom([]string{"", "exit code 1"}).Draw(c.T, "hook")}
+	}
+	if e := c.world.Reloaded(); e != nil {
+		return e
 	}
 	if p, ok := pick(c.T, c.world.Find(asked)); ok {
 		return c.world.End(p, tree.Exit{Signal: "SIGTERM"})
@@ -230,6 +237,7 @@ func (c *chaos) odd() tree.Event {
 		tree.Extended{Ref: ref, Span: -1},
 		tree.Survives{Ref: ref, Cause: "pid 1 (state D)"},
 		tree.Exited{Ref: ref},
+		tree.HookDone{Ref: tree.Ref{ID: ref.ID, Generation: ref.Generation + 1000}},
 		tree.Adopted{Ref: ref},
 		tree.Dropped{ID: ref.ID, Bytes: 1},
 		tree.Resumed{},

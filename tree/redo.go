@@ -9,13 +9,14 @@ import (
 // Start for a process whose start is not answered, Stop for one that was asked to
 // stop, after its Start if that is open too, and Kill in place of Stop for one
 // that was killed, Freeze for one that is frozen, Draw for a delay in which chance
-// has still to have its part. A runtime whose predecessor has died cannot know which
+// has still to have its part, AfterExit for one that has ended and whose end is not
+// complete. A runtime whose predecessor has died cannot know which
 // of it was carried out. Signals are not among it: nothing answers them. Redo changes
 // nothing.
 func (t *Tree) Redo() []Action {
 	var open []*node
 	t.each(func(n *node) {
-		if !n.isSupervisor() && (n.state == Starting && !n.alive || n.state == Stopping || n.frozen || n.undrawn > 0) {
+		if !n.isSupervisor() && (n.state == Starting && !n.alive || n.state == Stopping || n.frozen || n.undrawn > 0 || n.left != nil) {
 			open = append(open, n)
 		}
 	})
@@ -30,10 +31,13 @@ func (t *Tree) Redo() []Action {
 			spec := n.spec
 			actions = append(actions, Start{Ref: n.ref(), Spec: &spec})
 		}
+		if n.left != nil {
+			actions = append(actions, n.afterExit())
+		}
 		switch {
 		case n.frozen:
 			actions = append(actions, Freeze{Ref: n.ref(), On: true})
-		case n.state != Stopping:
+		case n.state != Stopping || n.left != nil && !n.killing:
 		case n.killing:
 			actions = append(actions, Kill{n.ref()})
 		default:

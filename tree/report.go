@@ -8,29 +8,32 @@ type Kind string
 const (
 	DaemonStarted   Kind = "daemon_started"
 	DaemonStopping  Kind = "daemon_stopping"
-	ReqMade         Kind = "requested"    // an operator asked; Request has the verb
-	StartBegun      Kind = "starting"     // a start was asked for
-	StartDone       Kind = "started"      // the start is complete; PID is set for a process
-	StartFailure    Kind = "start_failed" // Cause, and Exit where a process had ended
-	BecameReady     Kind = "ready"        // readiness was reported; started follows
-	StillStarting   Kind = "not_ready"    // Cause says what keeps a process from being ready
-	BecameHealthy   Kind = "healthy"      // enough checks have succeeded
-	BecameUnhealthy Kind = "unhealthy"    // too many have failed, Cause; stopping follows
-	ExitSeen        Kind = "exited"       // an end nobody asked for
-	StopBegun       Kind = "stopping"     // a stop was asked for
-	StopDone        Kind = "stopped"      // it is gone; Exit is set for a process
-	RestartBegun    Kind = "restarting"   // the limit allows this restart
-	BackoffBegun    Kind = "backoff"      // the restart waits for Delay
-	GaveUp          Kind = "gave_up"      // Node exceeded Limit when Child was to be restarted
-	ChildAdded      Kind = "added"        // a change of the tree added it
-	ChildRemoved    Kind = "removed"      // … removed it
-	ChildChanged    Kind = "changed"      // … changed its spec
-	ChildAdopted    Kind = "adopted"      // another runtime watches it now; PID is set
-	OutputDropped   Kind = "log_dropped"  // Bytes of its output were thrown away
-	OOMKilled       Kind = "oom_killed"   // the kernel killed a process of it, for memory had run out
-	CannotBeKilled  Kind = "unkillable"   // it was killed and is still there: Cause
-	Frozen          Kind = "frozen"       // it does not run any more
-	Thawed          Kind = "thawed"       // it runs again
+	ReqMade         Kind = "requested"     // an operator asked; Request has the verb
+	StartBegun      Kind = "starting"      // a start was asked for
+	StartDone       Kind = "started"       // the start is complete; PID is set for a process
+	StartFailure    Kind = "start_failed"  // Cause, and Exit where a process had ended
+	BecameReady     Kind = "ready"         // readiness was reported; started follows
+	StillStarting   Kind = "not_ready"     // Cause says what keeps a process from being ready
+	BecameHealthy   Kind = "healthy"       // enough checks have succeeded
+	BecameUnhealthy Kind = "unhealthy"     // too many have failed, Cause; stopping follows
+	ExitSeen        Kind = "exited"        // an end nobody asked for
+	StopBegun       Kind = "stopping"      // a stop was asked for
+	StopDone        Kind = "stopped"       // it is gone; Exit is set for a process
+	RestartBegun    Kind = "restarting"    // the limit allows this restart
+	BackoffBegun    Kind = "backoff"       // the restart waits for Delay
+	GaveUp          Kind = "gave_up"       // Node exceeded Limit when Child was to be restarted
+	ChildAdded      Kind = "added"         // a change of the tree added it
+	ChildRemoved    Kind = "removed"       // … removed it
+	ChildChanged    Kind = "changed"       // … changed its spec
+	ChildAdopted    Kind = "adopted"       // another runtime watches it now; PID is set
+	OutputDropped   Kind = "log_dropped"   // Bytes of its output were thrown away
+	OOMKilled       Kind = "oom_killed"    // the kernel killed a process of it, for memory had run out
+	CannotBeKilled  Kind = "unkillable"    // it was killed and is still there: Cause
+	Frozen          Kind = "frozen"        // it does not run any more
+	Thawed          Kind = "thawed"        // it runs again
+	Reloaded        Kind = "reloaded"      // it was asked to read its configuration again
+	ReloadFailed    Kind = "reload_failed" // … in vain; Cause says why
+	HookFailed      Kind = "hook_failed"   // the command after its end failed; Cause says how
 )
 
 // Report is one line of the event record: what happened, to what, and which
@@ -52,7 +55,8 @@ type Report struct {
 	// significant child whose end began an automatic shutdown, for stopping.
 	Child string
 	// Cause says in words why a start failed, was put off or is not complete, what is
-	// unhealthy, or what is left of one that cannot be killed.
+	// unhealthy, what is left of one that cannot be killed, or why a hook or a reload
+	// failed.
 	Cause string
 	// Strategy is what the child's OnExit chose, for restarting; empty: its
 	// supervisor's own.

@@ -28,6 +28,10 @@ type CycleChild struct {
 	By string
 }
 
+// ReloadChild asks a process that is up to read its configuration again. It is
+// answered by its ReloadDone; where the runtime dies before that, by nothing.
+type ReloadChild struct{ ID string }
+
 // DeleteChild forgets a child that does not run (supervisor:delete_child/2). An
 // instance of a template is stopped first: OTP, where it has no name, refuses.
 type DeleteChild struct{ Supervisor, ID string }
@@ -89,6 +93,7 @@ func (DeleteChild) request()      {}
 func (StartChild) request()       {}
 func (SignalChild) request()      {}
 func (FreezeChild) request()      {}
+func (ReloadChild) request()      {}
 func (ChangeSupervisor) request() {}
 func (Apply) request()            {}
 func (ShutdownTree) request()     {}
@@ -112,6 +117,8 @@ const (
 	MaxChildren Refusal = "max_children"
 	// FailedToStart: the child was tried and did not start.
 	FailedToStart Refusal = "start_failed"
+	// FailedToReload: the process was asked to read its configuration again in vain.
+	FailedToReload Refusal = "reload_failed"
 	// BadSpec: the child's or the supervisor's spec is invalid.
 	BadSpec Refusal = "bad_spec"
 	// IsSimple: the call is not for children of a SimpleOneForOne supervisor.

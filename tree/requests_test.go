@@ -32,6 +32,9 @@ func (c *chaos) request() tree.Request {
 		if on := rapid.IntRange(0, 2).Draw(c.T, "freeze"); on > 0 {
 			return tree.FreezeChild{ID: id, Thaw: on == 2}
 		}
+		if rapid.Bool().Draw(c.T, "reload") {
+			return tree.ReloadChild{ID: id}
+		}
 		return tree.SignalChild{ID: id, Signal: "SIGHUP"}
 	case 8, 9:
 		return c.startChild()

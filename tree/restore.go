@@ -60,7 +60,8 @@ func (r *restorer) specs() {
 		c := ChildSpec{
 			ID: s.ID, Type: s.Type, Restart: s.Restart, Shutdown: s.Shutdown, Significant: s.Significant, Ready: s.Ready,
 			StartTimeout: s.StartTimeout, Success: s.Success, OnExit: s.OnExit, Backoff: s.Backoff, Health: s.Health, Flags: s.Flags, Rate: s.Rate,
-			Extra: s.Extra,
+			Extra:       s.Extra,
+			BeforeStart: s.BeforeStart, AfterExit: s.AfterExit,
 		}
 		if s.Start < -1 || s.Start >= len(r.saved.Starts) {
 			r.fail("spec %d has the start %d of %d", i, s.Start, len(r.saved.Starts))
@@ -160,6 +161,9 @@ func (r *restorer) node(i int) {
 	n.frozen, n.stuck = s.Frozen, s.Stuck
 	if n.lastEnd = clone(s.LastEnd); n.lastEnd != nil {
 		n.lastEnd.Exit = clone(n.lastEnd.Exit)
+	}
+	if l := s.Left; l != nil {
+		n.left = &left{l.Exit, l.At, l.PID}
 	}
 	if s.Pending != nil {
 		spec := r.spec(*s.Pending)

@@ -25,7 +25,7 @@ func (t *Tree) resume() {
 // started it. That changes nothing about it.
 func (t *Tree) processAdopted(e Adopted) {
 	n := t.incarnation(e.Ref)
-	if n == nil || !n.alive {
+	if n == nil || !n.runs() {
 		return
 	}
 	n.adopted = true

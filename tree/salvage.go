@@ -115,7 +115,7 @@ func (v *salvager) adopt(n *node, l Living) {
 		n.signalled, n.counted = 0, false
 	}
 	n.generation, n.ran, n.pid, n.alive, n.adopted = l.Generation, l.Generation, l.PID, true, true
-	n.held, n.overdue, n.ailing, n.asked, n.killing = false, false, false, false, false
+	n.held, n.overdue, n.ailing, n.asked, n.killing, n.left = false, false, false, false, false, nil
 }
 
 // runs says whether a supervisor is to be up.
@@ -189,6 +189,7 @@ func (v *salvager) lost(c *node) {
 	v.tree.become(c, Up, c.cause)
 	c.alive = false
 	v.tree.processEnded(c, Exit{Lost: true}, c.signalled)
+	v.tree.send(c.parent, message{kind: childExit, child: c, generation: c.generation})
 	c.ailing, c.killing = false, false
 	c.pid = 0
 }
@@ -209,7 +210,7 @@ func (v *salvager) rest(s, c *node) {
 		c.end, c.window = ending{seq: seq, normal: true}, nil
 		t.become(c, Stopped, seq)
 	default:
-		t.processStopped(c, &Exit{Lost: true})
+		t.processStopped(c, &left{exit: Exit{Lost: true}, at: t.now, pid: c.pid})
 	}
 	c.alive, c.pid = false, 0
 	t.settleChild(s, c, c.cause)

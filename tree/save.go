@@ -91,6 +91,9 @@ func (s *saver) node(n *node) {
 	if o.LastEnd = clone(n.lastEnd); o.LastEnd != nil {
 		o.LastEnd.Exit = clone(o.LastEnd.Exit)
 	}
+	if l := n.left; l != nil {
+		o.Left = &SavedLeft{l.exit, l.at, l.pid}
+	}
 	if n.pending != nil {
 		at := s.spec(n.pending)
 		o.Pending = &at
@@ -179,6 +182,7 @@ type specKey struct {
 	onExit            string
 	backoff           Backoff
 	health            Health
+	before, after     bool
 	flags             Flags
 	extra             string
 	rate              Rate
@@ -191,7 +195,7 @@ func (s *saver) spec(c *ChildSpec) int {
 	children, start := s.list(c.Children), s.start(c.Start)
 	key := specKey{
 		c.ID, c.Type, c.Restart, c.Shutdown, c.Significant, start, c.Ready, c.StartTimeout,
-		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), fmt.Sprintf("%#v", c.OnExit), c.Backoff, c.Health, c.Flags,
+		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), fmt.Sprintf("%#v", c.OnExit), c.Backoff, c.Health, c.BeforeStart, c.AfterExit, c.Flags,
 		fmt.Sprintf("%#v", c.Extra), c.Rate,
 	}
 	at, ok := s.specs[key]
@@ -201,7 +205,8 @@ func (s *saver) spec(c *ChildSpec) int {
 		s.out.Specs = append(s.out.Specs, SavedSpec{
 			ID: c.ID, Type: c.Type, Restart: c.Restart, Shutdown: c.Shutdown, Significant: c.Significant,
 			Start: start, Ready: c.Ready, StartTimeout: c.StartTimeout, Success: c.Success,
-			OnExit: c.OnExit, Backoff: c.Backoff, Health: c.Health, Flags: c.Flags, Rate: c.Rate, Children: children,
+			OnExit: c.OnExit, Backoff: c.Backoff, Health: c.Health,
+			BeforeStart: c.BeforeStart, AfterExit: c.AfterExit, Flags: c.Flags, Rate: c.Rate, Children: children,
 			Extra: c.Extra,
 		})
 	}

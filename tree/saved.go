@@ -50,10 +50,20 @@ type SavedSpec struct {
 	OnExit       []Verdict   `json:",omitzero"`
 	Backoff      Backoff     `json:",omitzero"`
 	Health       Health      `json:",omitzero"`
+	BeforeStart  bool        `json:",omitzero"`
+	AfterExit    bool        `json:",omitzero"`
 	Flags        Flags       `json:",omitzero"`
 	Rate         Rate        `json:",omitzero"`
 	Children     []int       `json:",omitzero"`
 	Extra        Extra       `json:",omitzero"`
+}
+
+// SavedLeft is what is known of a process that has ended while the command after its
+// end runs.
+type SavedLeft struct {
+	Exit Exit
+	At   Time
+	PID  int
 }
 
 // SavedNode is a node.
@@ -78,6 +88,7 @@ type SavedNode struct {
 
 	// Of a process.
 	PID       int        `json:",omitzero"`
+	Left      *SavedLeft `json:",omitzero"`
 	LastEnd   *End       `json:",omitzero"`
 	Overdue   bool       `json:",omitzero"`
 	Signalled uint64     `json:",omitzero"`

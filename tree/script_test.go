@@ -30,12 +30,15 @@ var rewrite = flag.Bool("rewrite", false, "write the present answers into the sc
 //	exited NAME CODE|SIGNAL|lost|oom
 //	survives NAME WORDS  it was killed and this is left of it
 //	freeze NAME, thaw NAME
+//	hooked NAME [failed] the command after its end has ended
 //	dropped NAME BYTES
 //	resume               the runtime dies: the tree is saved, restored and told so; what is to be done again is answered with "again"
 //	adopted NAME
 //	salvage NAME…        the tree learns that these run, and no others
 //	settle               answers every start with started and ready, every stop with SIGTERM, until nothing is asked for
 //	wait DURATION        lets time pass, with a tick at every deadline
+//	reload NAME
+//	reloaded NAME [failed]
 //	stop|start|restart|delete NAME, add SUPERVISOR LINE, signal NAME SIGNAL
 //	down, kill           the whole tree
 //	apply, diff          the lines below are the new tree
@@ -93,7 +96,8 @@ type player struct {
 	refs    map[string]tree.Ref // the incarnation last started
 	pids    map[string]int
 	running map[string]bool
-	asked   []tree.Action // starts, stops and kills not answered yet
+	asked   []tree.Action // starts, stops, kills and commands after an end not answered yet
+	because uint64        // of the last reload
 	out     strings.Builder
 }
 
@@ -172,6 +176,20 @@ func (p *player) event(words []string) tree.Event {
 	case "drawn":
 		number, _ := strconv.ParseFloat(words[2], 64)
 		return tree.Drawn{Ref: p.refs[name], Number: number}
+	case "hooked":
+		e := tree.HookDone{Ref: p.refs[name]}
+		if len(words) > 2 {
+			e.Cause = "after_exit failed: exit code 1"
+		}
+		return e
+	case "reload":
+		return p.call(tree.ReloadChild{ID: name})
+	case "reloaded":
+		e := tree.ReloadDone{Ref: p.refs[name], Call: p.calls, Because: p.because}
+		if len(words) > 2 {
+			e.Cause = "exit code 1"
+		}
+		return e
 	case "adopted":
 		return tree.Adopted{Ref: p.refs[name]}
 	case "survives":
@@ -240,6 +258,8 @@ func (p *player) answer() tree.Event {
 		return p.exited(a.Ref, "SIGKILL")
 	case tree.Draw:
 		return tree.Drawn{Ref: a.Ref, Number: 0.5}
+	case tree.AfterExit:
+		return tree.HookDone{Ref: a.Ref}
 	}
 	return tree.Tick{}
 }
@@ -347,6 +367,12 @@ func (p *player) act(a tree.Action) {
 		fmt.Fprintf(&p.out, "-> inspect %s\n", a.ID)
 	case tree.Freeze:
 		fmt.Fprintf(&p.out, "-> %s %s\n", map[bool]string{true: "freeze", false: "thaw"}[a.On], a.ID)
+	case tree.AfterExit:
+		p.asked = append(p.asked, a)
+		fmt.Fprintf(&p.out, "-> after_exit %s %s (%s)\n", a.ID, a.Result, a.Exit)
+	case tree.Reload:
+		p.because = a.Because
+		fmt.Fprintf(&p.out, "-> reload %s\n", a.ID)
 	case tree.Signal:
 		fmt.Fprintf(&p.out, "-> signal %s %s\n", a.ID, a.Signal)
 	case tree.Reply:
@@ -514,6 +540,10 @@ func (p *player) set(c *tree.ChildSpec, word string) {
 		c.Start = value
 	case "on":
 		c.OnExit = append(c.OnExit, verdict(p.t, value))
+	case "before_start":
+		c.BeforeStart = true
+	case "after_exit":
+		c.AfterExit = true
 	case "timeout":
 		c.StartTimeout = duration(p.t, value)
 	case "health":

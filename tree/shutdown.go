@@ -29,6 +29,9 @@ func (t *Tree) beginStop(c *node, brutal bool, because uint64) bool {
 // requestStop sends the stop request to a child that is Stopping and sets the
 // time it has (supervisor.erl shutdown/1).
 func (t *Tree) requestStop(c *node, brutal bool) {
+	if c.left != nil && !brutal {
+		return // it has ended, and the command after its end has a time of its own
+	}
 	brutal = brutal || c.spec.Shutdown.Brutal && c.parent != nil
 	switch {
 	case brutal:
@@ -56,7 +59,7 @@ func (t *Tree) kill(n *node) {
 	if !n.isSupervisor() {
 		n.frozen = false // that does not keep it from being killed
 		t.act(Kill{n.ref()})
-		if !t.opts.OTP {
+		if !t.opts.OTP && n.left == nil {
 			t.after(n, killPatience)
 		}
 		return
@@ -102,13 +105,16 @@ func (t *Tree) beginEnd(s *node, op operation) {
 	}
 }
 
-// processStopped: a process that was asked to stop is gone.
-func (t *Tree) processStopped(n *node, exit *Exit) {
-	if exit != nil {
-		n.lastEnd = &End{Reason: EndStopped, Exit: exit, At: t.now}
+// processStopped: a process that was asked to stop is gone; nil: there was none. One
+// that had ended by itself is gone by that end.
+func (t *Tree) processStopped(n *node, l *left) {
+	r := Report{Kind: StopDone, Node: n.id(), Because: n.cause}
+	if l != nil && !n.told() {
+		r.PID, r.Exit = l.pid, &l.exit
+		n.lastEnd = &End{Reason: EndStopped, Exit: r.Exit, At: l.at}
 	}
-	seq := t.report(Report{Kind: StopDone, Node: n.id(), PID: n.pid, Exit: exit, Because: n.cause})
-	n.end = ending{seq: seq, normal: true, blame: blame{n.id(), exit}}
+	seq := t.report(r)
+	n.end = ending{seq: seq, normal: true, blame: blame{n.id(), r.Exit}}
 	t.become(n, Stopped, seq)
 	t.stopAnswered(n)
 }

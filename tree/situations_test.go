@@ -23,6 +23,12 @@ func atExit(c *tree.ChildSpec)    { c.Ready, c.Restart = tree.AtExit, tree.Trans
 func checked(c *tree.ChildSpec)   { c.Health = tree.Health{Failures: 2, Successes: 1} }
 func transient(c *tree.ChildSpec) { c.Restart = tree.Transient }
 func temporary(c *tree.ChildSpec) { c.Restart = tree.Temporary }
+func hooked(c *tree.ChildSpec)    { c.BeforeStart, c.AfterExit = true, true }
+func hookedNotice(c *tree.ChildSpec) {
+	hooked(c)
+	notice(c)
+}
+
 func delayed(c *tree.ChildSpec) {
 	c.Backoff = tree.Backoff{Initial: tree.Second, Max: 8 * tree.Second, Factor: 2}
 }
@@ -71,6 +77,32 @@ var situations = []situation{
 	{name: "unhealthy", state: tree.Stopping, with: checked, calm: true, way: func(w *treetest.World) {
 		w.Step(tree.Checked{Ref: w.Procs["c"].Ref, Cause: "no answer"})
 		w.Step(tree.Checked{Ref: w.Procs["c"].Ref, Cause: "no answer"})
+	}},
+	{name: "the command before its start runs", state: tree.Starting, with: hooked, way: func(w *treetest.World) { begin(w, "a", "b") }},
+	{name: "the command before its start is cut short", state: tree.Stopping, with: hooked, way: func(w *treetest.World) {
+		begin(w, "a", "b")
+		call(w, tree.TerminateChild{ID: "c"})
+	}},
+	{name: "overdue before it was executed", state: tree.Stopping, with: hookedNotice, way: func(w *treetest.World) {
+		begin(w, "a", "b")
+		later(w)
+	}},
+	{name: "the command after its end runs", state: tree.Restarting, with: hooked, calm: true, way: func(w *treetest.World) { exit(w, "c", 1) }},
+	{name: "the command after its end runs, and it is asked to stop", state: tree.Stopping, with: hooked, calm: true, way: func(w *treetest.World) {
+		exit(w, "c", 1)
+		call(w, tree.TerminateChild{ID: "c"})
+	}},
+	{name: "the command after its stop runs", state: tree.Stopping, with: hooked, calm: true, way: func(w *treetest.World) {
+		call(w, tree.TerminateChild{ID: "c"})
+		exit(w, "c", 0)
+	}},
+	{name: "the command after its end is killed", state: tree.Stopping, with: hooked, calm: true, way: func(w *treetest.World) {
+		exit(w, "c", 1)
+		call(w, tree.ShutdownTree{Kill: true})
+	}},
+	{name: "the command after a failed start runs", state: tree.Starting, with: hookedNotice, way: func(w *treetest.World) {
+		begin(w, "a", "b", "c")
+		exit(w, "c", 1)
 	}},
 	{name: "asked to stop", state: tree.Stopping, calm: true, way: func(w *treetest.World) { call(w, tree.TerminateChild{ID: "c"}) }},
 	{name: "being killed", state: tree.Stopping, calm: true, way: func(w *treetest.World) {

@@ -163,10 +163,15 @@ func (s *node) ends(c *node) bool {
 
 func (a *auditor) process(n *node) {
 	a.want(len(n.children)+len(n.forgotten)+len(n.inbox)+len(n.window) == 0 && n.op == nil && n.pending == nil, n, "is a process and has what a supervisor has")
+	if n.left != nil {
+		a.want(n.alive && n.pid == 0 && n.deadline == 0, n, "has ended and goes on")
+		a.want(n.state != Up || n.told(), n, "has ended by itself, and that was not told")
+	}
 }
 
 func (a *auditor) supervisor(s *node) {
 	a.want(s.alive || s.op == nil && len(s.inbox) == 0, s, "has ended and goes on")
+	a.want(s.left == nil, s, "is a supervisor and has what a process has")
 	a.want(!s.alive || s.state == Up || s.op != nil, s, "is %s and does nothing", s.state)
 	a.want(s.op != nil || len(s.inbox) == 0, s, "does nothing and has something to hear")
 	a.want(!s.killing || !s.alive || s.op != nil && s.op.kind == opEnd, s, "is killed and does not end")

@@ -175,6 +175,9 @@ type ChildSpec struct {
 	OnExit  []Verdict
 	Backoff Backoff
 	Health  Health
+	// BeforeStart says that a start begins with a command of its own, which may
+	// take a while, and AfterExit that each end is followed by one.
+	BeforeStart, AfterExit bool
 
 	// Flags and Children are a supervisor's; Children in start order. Under
 	// SimpleOneForOne Children holds exactly one entry, the template.

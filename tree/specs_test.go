@@ -195,6 +195,7 @@ func (s *specs) process(id string, above tree.Flags) tree.ChildSpec {
 	if s.seldom("health", 3) {
 		c.Health = tree.Health{Failures: 1 + s.number("failures", 1), Successes: 1 + s.number("successes", 1), StartPeriod: tree.Time(s.number("start_period", 1)) * tree.Second}
 	}
+	c.BeforeStart, c.AfterExit = s.seldom("before_start", 6), s.seldom("after_exit", 4)
 	if s.seldom("backoff", 4) {
 		s.restless = true
 		c.Backoff = tree.Backoff{Initial: tree.Second / 4, Max: tree.Second, Factor: 2}

@@ -82,7 +82,7 @@ func (t *Tree) processStarted(e Started) {
 // processReady: a process that says so itself, or a probe, completes a start.
 func (t *Tree) processReady(e Ready) {
 	n := t.incarnation(e.Ref)
-	if n == nil || !n.alive || n.state != Starting || n.spec.Ready != AtNotice {
+	if n == nil || !n.runs() || n.state != Starting || n.spec.Ready != AtNotice {
 		return
 	}
 	n.cause = t.report(Report{Kind: BecameReady, Node: n.id(), PID: n.pid, Because: n.cause})
@@ -97,6 +97,9 @@ func (t *Tree) processFailed(e StartFailed) {
 	case n.state == Starting && e.Shortage && t.putOff(n, e.Cause):
 	case n.state == Starting:
 		t.startFailed(n, blame{process: n.id()}, Report{Cause: e.Cause})
+	case n.state == Stopping && n.overdue:
+		n.overdue = false
+		t.startFailed(n, blame{process: n.id()}, Report{Cause: n.lateness() + ": " + e.Cause})
 	case n.state == Stopping:
 		t.processStopped(n, nil)
 	}

@@ -194,7 +194,7 @@ func (n *node) shown() State {
 		return IsUnkillable
 	case n.frozen && n.state == Up:
 		return IsFrozen
-	case n.state != Up || n.alive:
+	case n.state != Up || n.runs():
 		return n.state
 	}
 	if n.spec.Restart == Permanent || n.spec.Restart == Transient && !n.end.normal {

@@ -82,8 +82,12 @@ func (t *Tree) Step(now Time, events ...Event) Output {
 // or it is queued for the supervisor it concerns. After Halt only callers are
 // answered.
 func (t *Tree) hear(e Event) {
-	if c, ok := e.(Called); ok {
-		t.call(c)
+	switch e := e.(type) {
+	case Called:
+		t.call(e)
+		return
+	case ReloadDone:
+		t.reloadDone(e)
 		return
 	}
 	if t.ended != nil {
@@ -115,6 +119,8 @@ func (t *Tree) hear(e Event) {
 		t.processExited(e)
 	case Drawn:
 		t.drawn(e)
+	case HookDone:
+		t.hookDone(e)
 	case Resumed:
 		t.resume()
 	case Adopted:

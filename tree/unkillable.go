@@ -15,7 +15,7 @@ func (t *Tree) inspect(n *node) { t.act(Inspect{n.ref()}) }
 // the whole tree leaves it behind.
 func (t *Tree) processSurvives(e Survives) {
 	n := t.incarnation(e.Ref)
-	if n == nil || !n.alive || n.state != Stopping || !n.killing || n.stuck != "" {
+	if n == nil || !n.runs() || n.state != Stopping || !n.killing || n.stuck != "" {
 		return
 	}
 	t.setDeadline(n, 0)

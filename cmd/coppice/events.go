@@ -88,7 +88,7 @@ func (p page) eventLine(e ipc.Event) string {
 
 func kindPaint(kind string) paint {
 	switch tree.Kind(kind) {
-	case tree.ExitSeen, tree.StartFailure, tree.GaveUp, tree.OutputDropped, tree.OOMKilled, tree.CannotBeKilled, "unhealthy":
+	case tree.ExitSeen, tree.StartFailure, tree.GaveUp, tree.HookFailed, tree.ReloadFailed, tree.OutputDropped, tree.OOMKilled, tree.CannotBeKilled, "unhealthy":
 		return red
 	case tree.RestartBegun, tree.BackoffBegun:
 		return yellow

@@ -14,8 +14,8 @@ import (
 func (a *app) reloadCommand() *cobra.Command {
 	dryRun := false
 	cmd := &cobra.Command{
-		Use:   "reload",
-		Short: "Reads the tree file again and changes what differs",
+		Use:   "reload [NAME...]",
+		Short: "Reads the tree file again and changes what differs; or has a process reload",
 		Long: `Reads the tree file again, changes only what differs from the file that was loaded
 last, and says what it did:
 
@@ -23,9 +23,22 @@ last, and says what it did:
   ~  changed, nothing touched !  stopped and started again
 
 The children of a template go on; what changed in it holds for their next start.
-A file with a fault changes nothing. -f names another file to load.`,
-		Args: cobra.NoArgs,
-		RunE: runs(func(ctx context.Context, _ []string) error { return a.reload(ctx, dryRun) }),
+A file with a fault changes nothing. -f names another file to load.
+
+With names it has these processes read their own configuration again, as their
+reload_signal or reload_command does it, and returns when that is done; the tree
+file is not read.`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeNames,
+		RunE: runs(func(ctx context.Context, args []string) error {
+			switch {
+			case len(args) == 0:
+				return a.reload(ctx, dryRun)
+			case dryRun:
+				return usagef("--dry-run is for the tree file and goes without names")
+			}
+			return a.each(ctx, args, ipc.Command{Verb: "reload"})
+		}),
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done")
 	return a.showsJSON(cmd)

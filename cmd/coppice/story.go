@@ -102,7 +102,7 @@ func causes(events []ipc.Event, at int) (chain []ipc.Event, torn bool) {
 // of something beside it.
 func changesState(kind string) bool {
 	switch tree.Kind(kind) {
-	case tree.OutputDropped, tree.OOMKilled:
+	case tree.OutputDropped, tree.OOMKilled, tree.HookFailed, tree.Reloaded, tree.ReloadFailed, tree.ReqMade:
 		return false
 	}
 	return true

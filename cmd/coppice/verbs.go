@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +59,7 @@ func (a *app) each(ctx context.Context, nodes []string, cmd ipc.Command) error {
 		}
 		results = append(results, verbResult{Name: name, Result: *result})
 		if !a.json {
-			if err := a.print(safe(result.Message) + "\n"); err != nil {
+			if err := a.print(safe(result.Message) + "\n" + quoted(result.Output)); err != nil {
 				return err
 			}
 		}
@@ -67,6 +68,15 @@ func (a *app) each(ctx context.Context, nodes []string, cmd ipc.Command) error {
 		return errors.Join(a.document(results), first)
 	}
 	return first
+}
+
+// quoted is what a command wrote, below the message about it.
+func quoted(output string) string {
+	var text strings.Builder
+	for line := range strings.Lines(output) {
+		text.WriteString("  " + safe(strings.TrimRight(line, "\n")) + "\n")
+	}
+	return text.String()
 }
 
 // do carries out one verb on one node, and says what it waits for.

@@ -17,6 +17,7 @@ type eventForm struct {
 	Cause      string          `json:"cause,omitempty"`
 	Shortage   bool            `json:"shortage,omitempty"`
 	Call       uint64          `json:"call,omitempty"`
+	Because    uint64          `json:"because,omitempty"`
 	Request    *requestForm    `json:"request,omitempty"`
 	Bytes      int64           `json:"bytes,omitempty"`
 	Passed     bool            `json:"passed,omitempty"`
@@ -67,6 +68,12 @@ func formEvent(e tree.Event) (eventForm, error) {
 	case tree.Exited:
 		form = ofRef("exited", e.Ref)
 		form.Exit = (*exitForm)(&e.Exit)
+	case tree.HookDone:
+		form = ofRef("hook_done", e.Ref)
+		form.Cause = e.Cause
+	case tree.ReloadDone:
+		form = ofRef("reload_done", e.Ref)
+		form.Call, form.Because, form.Cause = e.Call, e.Because, e.Cause
 	case tree.Called:
 		request, err := formRequest(e.Request)
 		return eventForm{Kind: "called", Call: e.ID, Request: &request}, err
@@ -117,6 +124,10 @@ func (f *eventForm) event(config *configs.Config) (tree.Event, error) {
 			return nil, fmt.Errorf("the end of %q has no exit", f.ID)
 		}
 		return tree.Exited{Ref: ref, Exit: tree.Exit(*f.Exit)}, nil
+	case "hook_done":
+		return tree.HookDone{Ref: ref, Cause: f.Cause}, nil
+	case "reload_done":
+		return tree.ReloadDone{Ref: ref, Call: f.Call, Because: f.Because, Cause: f.Cause}, nil
 	case "called":
 		request, err := f.Request.request(config)
 		return tree.Called{ID: f.Call, Request: request}, err

@@ -47,6 +47,8 @@ func formRequest(r tree.Request) (requestForm, error) {
 			kind = "thaw_child"
 		}
 		return requestForm{Kind: kind, ID: r.ID}, nil
+	case tree.ReloadChild:
+		return requestForm{Kind: "reload_child", ID: r.ID}, nil
 	case tree.Apply:
 		return requestForm{Kind: "apply"}, nil
 	case tree.ShutdownTree:
@@ -76,6 +78,8 @@ func (f *requestForm) request(config *configs.Config) (tree.Request, error) {
 		return tree.SignalChild{ID: f.ID, Signal: f.Signal, All: f.All}, nil
 	case "freeze_child", "thaw_child":
 		return tree.FreezeChild{ID: f.ID, Thaw: f.Kind == "thaw_child"}, nil
+	case "reload_child":
+		return tree.ReloadChild{ID: f.ID}, nil
 	case "apply":
 		if config == nil {
 			return nil, errNoConfig

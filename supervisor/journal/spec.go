@@ -75,6 +75,8 @@ type manner struct {
 	Health       tree.Health    `json:"health,omitzero"`
 	Backoff      tree.Backoff   `json:"backoff,omitzero"`
 	Rate         tree.Rate      `json:"rate,omitzero"`
+	BeforeStart  bool           `json:"before_start,omitempty"`
+	AfterExit    bool           `json:"after_exit,omitempty"`
 	Flags        flagsForm      `json:"flags,omitzero"`
 }
 
@@ -86,7 +88,8 @@ func mannerOf(s *tree.ChildSpec) (manner, error) {
 	return manner{
 		Type: kind, Restart: restart, Brutal: s.Shutdown.Brutal, Timeout: s.Shutdown.Timeout,
 		Significant: s.Significant, Ready: ready, StartTimeout: s.StartTimeout,
-		Codes: s.Success.Codes, Signals: s.Success.Signals, OnExit: s.OnExit, Backoff: s.Backoff, Health: s.Health, Rate: s.Rate, Flags: flags,
+		Codes: s.Success.Codes, Signals: s.Success.Signals, OnExit: s.OnExit, Backoff: s.Backoff, Health: s.Health, Rate: s.Rate,
+		BeforeStart: s.BeforeStart, AfterExit: s.AfterExit, Flags: flags,
 	}, cmp.Or(err1, err2, err3, err4)
 }
 
@@ -99,7 +102,8 @@ func (m *manner) spec() (tree.ChildSpec, error) {
 	return tree.ChildSpec{
 		Type: kind, Restart: restart, Shutdown: tree.Shutdown{Brutal: m.Brutal, Timeout: m.Timeout},
 		Significant: m.Significant, Ready: ready, StartTimeout: m.StartTimeout,
-		Success: tree.Success{Codes: m.Codes, Signals: m.Signals}, OnExit: m.OnExit, Backoff: m.Backoff, Health: m.Health, Rate: m.Rate, Flags: flags,
+		Success: tree.Success{Codes: m.Codes, Signals: m.Signals}, OnExit: m.OnExit, Backoff: m.Backoff, Health: m.Health, Rate: m.Rate,
+		BeforeStart: m.BeforeStart, AfterExit: m.AfterExit, Flags: flags,
 	}, cmp.Or(err1, err2, err3, err4)
 }
 

@@ -25,13 +25,14 @@ type settingsForm struct {
 	StopMain   bool        `json:"stop_main,omitempty"`
 	Watch      [][2]string `json:"watch,omitzero"` // base and pattern
 	Check      *checkForm  `json:"check,omitempty"`
+	besideForm
 }
 
 func formSettings(s configs.Settings) *settingsForm {
 	watch := mapped(s.Watch, func(g configs.Glob) [2]string {
 		return [2]string{formText(g.Base), formText(g.Pattern)}
 	})
-	return &settingsForm{s.StopSignal, s.StopMain, watch, formCheck(s.Check)}
+	return &settingsForm{s.StopSignal, s.StopMain, watch, formCheck(s.Check), formBeside(s)}
 }
 
 var errNoSettings = errors.New("there are no settings at a place")
@@ -46,7 +47,8 @@ func (f *settingsForm) read() (configs.Settings, error) {
 		return configs.Glob{Base: base, Pattern: pattern}, errors.Join(err1, err2)
 	})
 	check, checkErr := f.Check.check()
-	return configs.Settings{StopSignal: f.StopSignal, StopMain: f.StopMain, Watch: watch, Check: check}, errors.Join(err, checkErr)
+	s := configs.Settings{StopSignal: f.StopSignal, StopMain: f.StopMain, Watch: watch, Check: check}
+	return s, errors.Join(err, checkErr, f.besideForm.read(&s))
 }
 
 func (p *poolWriter) formConfig(c *configs.Config) (*configForm, error) {

@@ -142,7 +142,7 @@ func (r *Reaper) mainEnded(c *child, exit tree.Exit) {
 		r.unwatch(c)
 	}
 	if c.setup != nil { // all that it said is in the pipe
-		r.heardSetup(c)
+		c.setup.hear()
 		r.setupOver(c)
 	}
 	r.noteEnd(c, Ended{Exit: exit, At: time.Now()})

@@ -47,6 +47,7 @@ type job struct {
 	Job
 	pid      int     // 0: its file is busy, it is tried again
 	cgroup   *cgroup // nil: there is none
+	setup    *setup  // what its trampoline tells, nil: it needs none
 	tries    int
 	pipe     int // what it writes, -1: nobody can write any more
 	output   []byte
@@ -140,13 +141,14 @@ func (r *Reaper) forkJob(j *job) *failure {
 	if u := command.User; u != nil {
 		_ = unix.Fchown(ends[1], int(u.Uid), int(u.Gid)) // so that it can open /dev/stdout
 	}
-	pid, cgroup, failed := r.spawn(&command, fmt.Sprintf("%s.%d%s", j.Ref.ID, j.ID, jobSuffix))
+	failed := r.launchJob(j, &command, fmt.Sprintf("%s.%d%s", j.Ref.ID, j.ID, jobSuffix))
 	command.close()
 	if failed != nil {
 		unix.Close(ends[0])
 		return failed
 	}
-	j.pid, j.cgroup, j.pipe = pid, cgroup, ends[0]
+	pid := j.pid
+	j.pipe = ends[0]
 	r.mainJobs[pid] = j
 	if old := r.draining[pid]; old != nil {
 		r.exited(old) // the number was free, as for a child
@@ -157,6 +159,32 @@ func (r *Reaper) forkJob(j *job) *failure {
 	_ = unix.SetNonblock(j.pipe, true) // it cannot fail for a pipe
 	r.listen(j)
 	return nil
+}
+
+// launchJob forks a job, or the trampoline that sets it up.
+func (r *Reaper) launchJob(j *job, command *Command, group string) (failed *failure) {
+	if command.Setup == nil {
+		j.pid, j.cgroup, failed = r.spawn(command, group)
+		return failed
+	}
+	pid, cgroup, pipe, failed := r.launch(command, j.Ref.ID, group)
+	if failed == nil {
+		j.pid, j.cgroup, j.setup = pid, cgroup, &setup{command: j.Command, pipe: pipe}
+	}
+	return failed
+}
+
+// unexecuted is why the trampoline of a job that has ended did not execute its program;
+// nil: it did, or there was none.
+func (j *job) unexecuted() *failure {
+	if j.setup == nil {
+		return nil
+	}
+	j.setup.hear()
+	if j.setup.executed() {
+		return nil
+	}
+	return j.setup.failure(j.killed)
 }
 
 // errnoOf is the system's reason in an error, 0 if it has none.
@@ -237,13 +265,17 @@ func (r *Reaper) jobEnded(j *job, exit tree.Exit) {
 	}
 	reap(j.pid)
 	delete(r.mainJobs, j.pid)
-	r.jobDone(j, exit, nil)
+	r.jobDone(j, exit, j.unexecuted())
 }
 
 // jobDone forgets a job and tells how it ended.
 func (r *Reaper) jobDone(j *job, exit tree.Exit, failed *failure) {
 	r.hush(j)
 	delete(r.jobs, j.ID)
+	if j.setup != nil {
+		unix.Close(j.setup.pipe)
+		j.setup = nil
+	}
 	if j.cgroup != nil {
 		r.cgroups.discard(j.cgroup)
 	}

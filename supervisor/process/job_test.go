@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice/supervisor/process"
+	"coppice/supervisor/trampoline"
 	"coppice/tree"
 )
 
@@ -285,4 +286,29 @@ func TestLeftJobsAreEnded(t *testing.T) {
 	}
 	w.Kill(child)
 	w.exited(child)
+}
+
+// A job is set up as its child is: what forks it cannot do, a trampoline does.
+func TestJobIsSetUp(t *testing.T) {
+	w := newWorld(t)
+	mask := 0o027
+	start := func(id process.JobID, argv ...string) process.JobDone {
+		w.StartJob(process.Job{ID: id, Command: process.Command{
+			Argv: argv, Env: environment, Setup: &trampoline.Spec{Umask: &mask},
+		}})
+		return w.done(id)
+	}
+	if done := start(1, "sh", "-c", "umask; exit 3"); string(done.Output) != "0027\n" || done.Exit.Code != 3 || done.Cause != "" {
+		t.Errorf("%+v", done)
+	}
+	if done := start(2, "/no/such/thing"); done.Errno != unix.ENOENT || !strings.Contains(done.Cause, "/no/such/thing") {
+		t.Errorf("%+v", done)
+	}
+	before := descriptors(t)
+	for id := range process.JobID(20) {
+		start(id+3, "true")
+	}
+	if after := descriptors(t); after != before {
+		t.Errorf("%d descriptors, before %d", after, before)
+	}
 }

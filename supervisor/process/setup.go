@@ -40,23 +40,34 @@ func (r *Reaper) setUp(a *attempt) {
 
 // bounce forks the trampoline of a child, and returns the pipe that it tells by.
 func (r *Reaper) bounce(a *attempt) (pipe int, failed *failure) {
-	cannot := func(err error) *failure {
-		return &failure{Cause: fmt.Sprintf("cannot start what sets %s up: %v", a.ref.ID, err), Errno: errnoOf(err)}
-	}
 	if err := r.attend(); err != nil {
-		return -1, cannot(err)
+		return -1, cannotSetUp(a.ref.ID, err)
 	}
-	c := &a.command
+	pid, cgroup, pipe, failed := r.launch(&a.command, a.ref.ID, a.ref.ID+groupSuffix)
+	if failed == nil {
+		a.cgroup = cgroup
+		r.enter(a, pid)
+	}
+	return pipe, failed
+}
+
+func cannotSetUp(name string, err error) *failure {
+	return &failure{Cause: fmt.Sprintf("cannot start what sets %s up: %v", name, err), Errno: errnoOf(err)}
+}
+
+// launch forks a trampoline for a command of the given child, in the cgroup of that
+// name. pipe is what it tells by.
+func (r *Reaper) launch(c *Command, name, group string) (pid int, g *cgroup, pipe int, failed *failure) {
 	spec := *c.Setup
 	spec.Argv, spec.Env, spec.Dir = c.Argv, c.Env, c.Dir
 	packed, err := trampoline.Pack(&spec)
 	if err != nil {
-		return -1, cannot(err)
+		return 0, nil, -1, cannotSetUp(name, err)
 	}
 	defer packed.Close()
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return -1, cannot(fmt.Errorf("no pipe: %w", err))
+		return 0, nil, -1, cannotSetUp(name, fmt.Errorf("no pipe: %w", err))
 	}
 	status := os.NewFile(uintptr(ends[1]), "status")
 	defer status.Close()
@@ -71,25 +82,22 @@ func (r *Reaper) bounce(a *attempt) (pipe int, failed *failure) {
 			launch.Env = append(launch.Env, variable)
 		}
 	}
-	pid, cgroup, failed := r.spawn(&launch, a.ref.ID+groupSuffix)
-	if failed != nil {
+	if pid, g, failed = r.spawn(&launch, group); failed != nil {
 		unix.Close(ends[0])
 		if failed.Key == "command" { // which is not the tree file's
 			failed.Key = ""
-			failed.Cause = fmt.Sprintf("cannot start what sets %s up: %s", a.ref.ID, failed.Cause)
+			failed.Cause = fmt.Sprintf("cannot start what sets %s up: %s", name, failed.Cause)
 		}
-		return -1, failed
+		return 0, nil, -1, failed
 	}
-	a.cgroup = cgroup
-	r.enter(a, pid)
-	return ends[0], nil
+	return pid, g, ends[0], nil
 }
 
-// heardSetup reads what a trampoline says. over says that it says no more.
-func (r *Reaper) heardSetup(c *child) (over bool) {
+// hear reads what a trampoline says. over says that it says no more.
+func (s *setup) hear() (over bool) {
 	buffer := make([]byte, 4096)
 	for {
-		n, err := unix.Read(c.setup.pipe, buffer)
+		n, err := unix.Read(s.pipe, buffer)
 		switch {
 		case err == unix.EINTR:
 		case err != nil: // EAGAIN
@@ -97,14 +105,14 @@ func (r *Reaper) heardSetup(c *child) (over bool) {
 		case n == 0:
 			return true
 		default:
-			c.setup.said = append(c.setup.said, buffer[:n]...)
+			s.said = append(s.said, buffer[:n]...)
 		}
 	}
 }
 
 // stirredSetup looks at a trampoline whose pipe was reported.
 func (r *Reaper) stirredSetup(c *child) {
-	if r.heardSetup(c) {
+	if c.setup.hear() {
 		r.setupOver(c)
 		return
 	}
@@ -121,20 +129,23 @@ func (r *Reaper) setupOver(c *child) {
 	delete(r.setups, s.pipe)
 	unix.Close(s.pipe)
 	c.setup = nil
-	if string(s.said) == string(trampoline.Ready) {
+	if s.executed() {
 		r.tell(Started{Ref: c.ref, PID: c.group.number})
 		return
 	}
-	c.failed = r.setupFailure(c, s)
+	c.failed = s.failure(c.asked)
 }
 
-// setupFailure is what a trampoline said, in words.
-func (r *Reaper) setupFailure(c *child, s *setup) *failure {
+// executed says that the program took the trampoline's place.
+func (s *setup) executed() bool { return string(s.said) == string(trampoline.Ready) }
+
+// failure is what a trampoline said, in words. asked says that it was asked to end.
+func (s *setup) failure(asked bool) *failure {
 	said := bytes.TrimPrefix(s.said, []byte{trampoline.Ready})
 	var f trampoline.Failure
 	err := json.Unmarshal(said, &f)
 	switch {
-	case c.asked:
+	case asked:
 		return &failure{Cause: "it was stopped while it was set up"}
 	case len(said) == 0:
 		return &failure{Cause: "it was killed while it was set up"}

@@ -20,7 +20,9 @@ type Watch struct {
 	// whose start is not answered, and that run, as far as the tree was told.
 	highest tree.Generation
 	// ended are those whose end the latest Step told.
+	// hooks are those that have ended and whose end is not complete.
 	asked, live    map[string]tree.Generation
+	hooks          map[string]tree.Generation
 	ended, stopped map[tree.Ref]bool
 	// open are the calls that wait for their reply.
 	open     map[uint64]tree.Request
@@ -49,7 +51,7 @@ type Watch struct {
 func newWatch(w *World) *Watch {
 	return &Watch{
 		world: w,
-		asked: map[string]tree.Generation{}, live: map[string]tree.Generation{},
+		asked: map[string]tree.Generation{}, live: map[string]tree.Generation{}, hooks: map[string]tree.Generation{},
 		stopped: map[tree.Ref]bool{}, open: map[uint64]tree.Request{},
 		nodes: map[string]known{}, above: map[string]string{}, askers: map[uint64]string{},
 		inFlight: map[string]string{}, supervisors: map[string]*incarnation{},
@@ -142,6 +144,11 @@ func (w *Watch) event(e tree.Event) {
 			delete(w.live, e.ID)
 			w.ended[e.Ref] = true
 		}
+	case tree.HookDone:
+		if names(w.hooks, e.Ref) {
+			delete(w.hooks, e.ID)
+			w.ended[e.Ref] = true
+		}
 	case tree.Called:
 		switch r := e.Request.(type) {
 		case tree.ShutdownTree:
@@ -215,12 +222,20 @@ func (w *Watch) action(a tree.Action) {
 		w.start(a)
 	case tree.Stop:
 		w.addressed("Stop", a.Ref)
+		if names(w.hooks, a.Ref) {
+			w.fail("%v has ended and is asked to stop", a.Ref)
+		}
 		if w.stopped[a.Ref] {
 			w.fail("%v is asked to stop twice", a.Ref)
 		}
 		w.stopped[a.Ref] = true
 	case tree.Kill:
 		w.addressed("Kill", a.Ref)
+	case tree.AfterExit:
+		if !w.ended[a.Ref] {
+			w.fail("the end of %v is followed by something and was not told", a.Ref)
+		}
+		w.hooks[a.ID] = a.Generation
 	case tree.Signal:
 		w.addressed("Signal", a.Ref)
 	case tree.Inspect:
@@ -234,8 +249,8 @@ func (w *Watch) action(a tree.Action) {
 		delete(w.open, a.ID)
 	case tree.Halt:
 		w.halted = true
-		if left := w.left(); len(w.asked)+len(left) > 0 {
-			w.fail("the tree halts and there are still %v and %v", w.asked, left)
+		if left := w.left(); len(w.asked)+len(left)+len(w.hooks) > 0 {
+			w.fail("the tree halts and there are still %v, %v and %v", w.asked, left, w.hooks)
 		}
 	}
 }
@@ -263,6 +278,9 @@ func (w *Watch) start(a tree.Start) {
 	if g, ok := w.live[a.ID]; ok {
 		w.fail("%v is started while generation %d is alive", a.Ref, g)
 	}
+	if g, ok := w.hooks[a.ID]; ok {
+		w.fail("%v is started before the end of generation %d is complete", a.Ref, g)
+	}
 	if a.Spec == nil || a.Spec.ID != a.ID || a.Spec.Type != tree.Process {
 		w.fail("%v is started with the spec %v", a.Ref, a.Spec)
 	}
@@ -271,7 +289,7 @@ func (w *Watch) start(a tree.Start) {
 
 // addressed checks that there is somebody to do it.
 func (w *Watch) addressed(what string, ref tree.Ref) {
-	if !names(w.asked, ref) && !names(w.live, ref) && !w.ended[ref] {
+	if !names(w.asked, ref) && !names(w.live, ref) && !names(w.hooks, ref) && !w.ended[ref] {
 		w.fail("%s for %v, which is not there", what, ref)
 	}
 }

@@ -71,7 +71,7 @@ func (w *Watch) snapshot() {
 // its supervisor's only when it has started.
 func (w *Watch) hidden() map[string]bool {
 	hidden := map[string]bool{}
-	for _, m := range []map[string]tree.Generation{w.asked, w.live} {
+	for _, m := range []map[string]tree.Generation{w.asked, w.live, w.hooks} {
 		for id := range m {
 			if _, ok := w.nodes[id]; !ok {
 				hidden[id] = true
@@ -85,17 +85,22 @@ func (w *Watch) hidden() map[string]bool {
 func (w *Watch) process(name string, k known) {
 	asked, waits := w.asked[name]
 	live, runs := w.live[name]
+	hook, ends := w.hooks[name]
 	switch k.State {
 	case tree.Up, tree.IsFrozen, tree.IsUnkillable:
 		if !runs || live != k.Generation {
 			w.fail("%s is shown running, and generation %d is not", name, k.Generation)
 		}
 	case tree.Starting, tree.Stopping:
-		if !(waits && asked == k.Generation) && !(runs && live == k.Generation) {
+		if !(waits && asked == k.Generation) && !(runs && live == k.Generation) && !(ends && hook == k.Generation) {
 			w.fail("%s is shown %s, and there is nothing to wait for", name, k.State)
 		}
-	default:
+	case tree.Restarting, tree.Finished: // also what has ended and whose end is not complete
 		if waits || runs {
+			w.fail("%s is shown %s, and is there", name, k.State)
+		}
+	default:
+		if waits || runs || ends {
 			w.fail("%s is shown %s, and is there", name, k.State)
 		}
 	}

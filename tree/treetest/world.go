@@ -16,6 +16,8 @@ type World struct {
 	Now  tree.Time
 	// Procs has the latest incarnation of every process that was ever asked for.
 	Procs map[string]*Process
+	// Reloads are those that were asked for and are not done, oldest first.
+	Reloads []tree.Reload
 	// Replies are the answers so far, by the number of the call.
 	Replies map[uint64]tree.Reply
 	// Halt is set once the tree has ended.
@@ -44,6 +46,8 @@ type Process struct {
 	Alive bool
 	// Stopping and Killing say what the tree has asked for.
 	Stopping, Killing bool
+	// Hooking says that it has ended and that the command after its end runs.
+	Hooking bool
 }
 
 // NewWorld surrounds a tree that wants spec.
@@ -88,6 +92,12 @@ func (w *World) heed(events []tree.Event, out tree.Output) {
 			}
 		case tree.Draw:
 			w.draws = append(w.draws, a.Ref)
+		case tree.AfterExit:
+			if p := w.incarnation(a.Ref); p != nil {
+				p.Hooking = true
+			}
+		case tree.Reload:
+			w.Reloads = append(w.Reloads, a)
 		case tree.Reply:
 			w.Replies[a.ID] = a
 		case tree.Halt:
@@ -112,9 +122,10 @@ func (w *World) Salvage(old *tree.Tree) tree.Output {
 			delete(w.Procs, id)
 			continue
 		}
-		p.Stopping, p.Killing = false, false
+		p.Stopping, p.Killing, p.Hooking = false, false, false
 		living = append(living, tree.Living{Ref: p.Ref, PID: p.PID})
 	}
+	w.Reloads = nil
 	w.Watch = newWatch(w)
 	w.Watch.resume(old, living)
 	out := old.Salvage(w.Now, living)
@@ -136,6 +147,10 @@ func (w *World) told(e tree.Event) {
 	case tree.Exited:
 		if p := w.incarnation(e.Ref); p != nil {
 			p.Alive = false
+		}
+	case tree.HookDone:
+		if p := w.incarnation(e.Ref); p != nil {
+			p.Hooking = false
 		}
 	}
 }
@@ -182,6 +197,12 @@ func (w *World) Oblige() tree.Event {
 	if list := w.Find(func(p *Process) bool { return p.Alive && (p.Stopping || p.Killing) }); len(list) > 0 {
 		return w.End(list[0], tree.Exit{Signal: "SIGTERM"})
 	}
+	if e := w.Reloaded(); e != nil {
+		return e
+	}
+	if list := w.Find(func(p *Process) bool { return p.Hooking }); len(list) > 0 {
+		return tree.HookDone{Ref: list[0].Ref}
+	}
 	for _, p := range w.Find(func(p *Process) bool { return p.Alive }) {
 		n, ok := w.Tree.Node(p.ID)
 		switch {
@@ -204,6 +225,21 @@ func (w *World) Oblige() tree.Event {
 func (w *World) Call(r tree.Request) (tree.Called, uint64) {
 	w.calls++
 	return tree.Called{ID: w.calls, Request: r}, w.calls
+}
+
+// Reloaded does the oldest reload that was asked for, every third one in vain; nil:
+// there is none.
+func (w *World) Reloaded() tree.Event {
+	if len(w.Reloads) == 0 {
+		return nil
+	}
+	a := w.Reloads[0]
+	w.Reloads = w.Reloads[1:]
+	e := tree.ReloadDone{Ref: a.Ref, Call: a.Call, Because: a.Because}
+	if a.Call%3 == 0 {
+		e.Cause = "exit code 1"
+	}
+	return e
 }
 
 // Begin makes the program of a start that is not answered run.
