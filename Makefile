@@ -46,8 +46,8 @@ check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race de
 	@test -z "$$($(TOOL) deadcode -test ./... | tee /dev/stderr)"
 	$(MAKE) race
 
-bench: ## measures, and asserts nothing: kills, memory, start to exit, journal, logs, tree file
-	go test -run '^$$' -bench Keeping -benchtime 20x ./integration
+bench: ## measures, and asserts nothing: kills, memory, starts (plain and set up), journal, logs, tree file
+	go test -run '^$$' -bench "Keeping|Start" -benchtime 20x ./integration
 	go test -run '^$$' -bench . ./configs ./supervisor/...
 
 fuzz: ## ten seconds for each fuzz target

@@ -102,8 +102,11 @@ type Secret struct {
 	As string `json:"as"`
 }
 
-// IsZero says that nothing is to be set up.
-func (s Setup) IsZero() bool { return reflect.ValueOf(s).IsZero() }
+// ByFork says that who it runs as, and no_new_privs, are all of it: that much a fork can
+// do, and nothing has to come between it and exec.
+func (s Setup) ByFork() bool {
+	return reflect.DeepEqual(s, Setup{User: s.User, Group: s.Group, Groups: s.Groups, NoNewPrivs: s.NoNewPrivs})
+}
 
 // Diff are the keys in which two set-ups differ, in the order of the fields.
 func (s Setup) Diff(other Setup) []string {

@@ -39,6 +39,32 @@ func BenchmarkKeeping(b *testing.B) {
 	}
 }
 
+// BenchmarkStart prints how long a process takes from the tree's decision to the execution
+// of its program, by the record: with what a fork can do, and set up by a trampoline.
+func BenchmarkStart(b *testing.B) {
+	for name, keys := range map[string]string{"plain": "", "trampoline": "umask = \"022\"\n"} {
+		b.Run(name, func(b *testing.B) {
+			bed := newBed(b, "[process.p]\ncommand = [\"sleep\", \"100000\"]\n"+keys)
+			bed.up()
+			for b.Loop() {
+				bed.must("restart", "p")
+			}
+			var began time.Time
+			took, starts := time.Duration(0), 0
+			for _, e := range bed.events() {
+				switch {
+				case e.Node == "p" && e.Kind == "starting":
+					began = e.Time
+				case e.Node == "p" && e.Kind == "started":
+					took, starts = took+e.Time.Sub(began), starts+1
+				}
+			}
+			b.ReportMetric(float64(took.Microseconds())/1000/float64(starts), "start-ms")
+			b.ReportMetric(0, "ns/op") // a command, a stop and a start
+		})
+	}
+}
+
 // killAndAsk kills daemon or keeper and returns the time until another daemon
 // answers.
 func (b *bed) killAndAsk(keeper bool) time.Duration {

@@ -58,6 +58,20 @@ func (b *bed) open() {
 	}
 }
 
+// ownReport is what a process would tell that has all of what this test has.
+func ownReport(t *testing.T) told {
+	t.Helper()
+	own := told{}
+	for line := range strings.Lines(read(t, "/proc/self/status")) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":\t")
+		own[name] = []string{value}
+	}
+	for file, name := range map[string]string{"limits": "LIMIT", "mountinfo": "MOUNT"} {
+		own[name] = strings.Split(strings.TrimSuffix(read(t, "/proc/self/"+file), "\n"), "\n")
+	}
+	return own
+}
+
 // one is the value of a name; in status the fields of a line have one space between.
 func (t told) one(name string) string {
 	return strings.Join(strings.Fields(strings.Join(t[name], " ")), " ")
@@ -113,6 +127,21 @@ func TestPlainProcess(t *testing.T) {
 	}
 	if !slices.Equal(fds, []string{"0", "1", "2"}) {
 		t.Errorf("its descriptors are %v", got["FD"])
+	}
+	own := ownReport(t)
+	for _, name := range []string{"Umask", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "Cpus_allowed_list"} {
+		if got.one(name) != own.one(name) {
+			t.Errorf("%s is %q, and %q of who started coppice", name, got.one(name), own.one(name))
+		}
+	}
+	if !slices.Equal(got["MOUNT"], own["MOUNT"]) {
+		t.Errorf("its mounts are others:\n%s", strings.Join(got["MOUNT"], "\n"))
+	}
+	for i, limit := range got["LIMIT"] {
+		// Of descriptors, Go has raised its own soft limit.
+		if !strings.HasPrefix(limit, "Max open files") && limit != own["LIMIT"][i] {
+			t.Errorf("a limit is %q, and %q of who started coppice", limit, own["LIMIT"][i])
+		}
 	}
 }
 

@@ -269,6 +269,9 @@ func checkTree(c *configs.Config) error {
 		if p.Ready.Kind == configs.ReadyFD {
 			descriptors++
 		}
+		if !s.Start.(*configs.Process).Setup.ByFork() {
+			descriptors++ // by which its trampoline tells
+		}
 	}
 	// A log file is open only while its process speaks, with its index.
 	return process.CheckDescriptors(children, descriptors+min(logs.Fixed, 2*children))

@@ -16,8 +16,7 @@ import (
 // setupOf is what a trampoline has to set up; nil where who a process runs as is all
 // that it wants, which a fork can do by itself.
 func setupOf(s *configs.Setup, who identity) (*trampoline.Spec, *setupFault) {
-	plain := configs.Setup{User: s.User, Group: s.Group, Groups: s.Groups, NoNewPrivs: s.NoNewPrivs}
-	if len(plain.Diff(*s)) == 0 {
+	if s.ByFork() {
 		return nil, nil
 	}
 	spec := &trampoline.Spec{

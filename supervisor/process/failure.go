@@ -46,9 +46,13 @@ func explain(c *Command, file string, err error) failure {
 	if cause := directoryFault(c); cause != "" && aboutPaths(errno) {
 		return failure{fmt.Sprintf("cannot enter the directory %q: %s", c.Dir, cause), errno, "dir"}
 	}
-	if errno == syscall.EPERM && c.User != nil {
+	switch {
+	case c.User == nil:
+	case errno == syscall.EPERM:
 		return failure{fmt.Sprintf("cannot switch to %s: operation not permitted (that takes root, or CAP_SETUID and CAP_SETGID)",
 			c.userName()), errno, "user"}
+	case errno == syscall.EINVAL && !hasNUL(c):
+		return failure{fmt.Sprintf("cannot switch to %s: this user namespace does not have it", c.userName()), errno, "user"}
 	}
 	name := fmt.Sprintf("%q", c.Argv[0])
 	if file != c.Argv[0] {

@@ -148,7 +148,7 @@ func (s *setup) failure(asked bool) *failure {
 	case asked:
 		return &failure{Cause: "it was stopped while it was set up"}
 	case len(said) == 0:
-		return &failure{Cause: "it was killed while it was set up"}
+		return &failure{Cause: "it ended while it was set up, and said nothing (was it killed?)"}
 	case err != nil:
 		return &failure{Cause: fmt.Sprintf("what sets it up said %.100q", said)}
 	}

@@ -35,6 +35,9 @@ func (t *trampoline) mount() *Failure {
 		f := fail(key, err, "cannot make a mount namespace")
 		if errnoOf(err) == syscall.EPERM {
 			f.Cause += " (that takes root, or CAP_SYS_ADMIN)"
+			if key == "secret" {
+				f.Cause += `; as = "fd" takes neither`
+			}
 		}
 		return f
 	}

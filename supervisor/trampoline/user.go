@@ -20,6 +20,9 @@ func (t *trampoline) become() *Failure {
 		if errnoOf(err) == syscall.EPERM {
 			f.Cause += " (that takes root, or CAP_SETUID and CAP_SETGID)"
 		}
+		if errnoOf(err) == syscall.EINVAL {
+			f.Cause += " (this user namespace does not have it)"
+		}
 		return f
 	}
 	if len(t.Ambient) > 0 && t.User.UID != 0 {
