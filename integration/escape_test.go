@@ -124,6 +124,11 @@ func TestEscapeArtistsAdopted(t *testing.T) {
 			}
 		}
 		b.must("down")
+		for _, a := range artists {
+			if left := carriers(numbers[a.name]); len(left) > 0 {
+				t.Errorf("%s: %s has outlived the tree", how, a.name)
+			}
+		}
 	}
 }
 

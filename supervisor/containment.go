@@ -31,7 +31,7 @@ func (r *runtime) startReaper() {
 // endReaper ends it. Where the tree has ended, nothing of it is to be left.
 func (r *runtime) endReaper() {
 	if r.reaping && r.halted != nil {
-		r.reaper.EndOrphans()
+		r.reaper.EndOrphans(r.keeping.link.Keeper())
 	}
 	r.reaper.Close()
 	if r.halted != nil {

@@ -125,7 +125,11 @@ func (r *Reaper) orphans(c *child) []int {
 }
 
 // endOrphans is EndOrphans, on the goroutine of Run.
-func (r *Reaper) endOrphans() {
+func (r *Reaper) endOrphans(keeper int) {
+	parents := []*child{{}}
+	if keeper > 1 {
+		parents = append(parents, &child{adopted: &adopted{parent: keeper}})
+	}
 	var kill func(pid int) (killed int)
 	kill = func(pid int) (killed int) {
 		if s, err := readStat(pid); err == nil && !s.ended() && unix.Kill(pid, unix.SIGKILL) == nil {
@@ -138,8 +142,10 @@ func (r *Reaper) endOrphans() {
 	}
 	for range straysMax {
 		killed := 0
-		for _, pid := range r.orphans(&child{}) {
-			killed += kill(pid)
+		for _, parent := range parents {
+			for _, pid := range r.orphans(parent) {
+				killed += kill(pid)
+			}
 		}
 		r.reap()
 		if killed == 0 {

@@ -150,12 +150,13 @@ func (r *Reaper) Forget(name string) {
 	r.enqueue(func() { r.cgroups.forget(name) })
 }
 
-// EndOrphans kills whoever is left below this process that is no child and no job of
-// it: at the end of a tree, when all of its children have been told as gone.
-func (r *Reaper) EndOrphans() {
+// EndOrphans kills whoever is left below this process, and below the keeper (0: there is
+// none), that is no child and no job of it: at the end of a tree, when all of its
+// children have been told as gone.
+func (r *Reaper) EndOrphans(keeper int) {
 	done := make(chan struct{})
 	r.Do(func() {
-		r.endOrphans()
+		r.endOrphans(keeper)
 		close(done)
 	})
 	<-done
