@@ -246,7 +246,7 @@ func (p page) stateNote(n ipc.Node) string {
 	case tree.Starting:
 		return join("since "+ago(p.now, n.Since)+p.until(n, ", gives up in "), n.Trouble)
 	case tree.Stopping:
-		return "since " + ago(p.now, n.Since) + p.until(n, ", killed in ")
+		return join("since "+ago(p.now, n.Since)+p.until(n, ", killed in "), n.Trouble)
 	case tree.IsFrozen:
 		return "`coppice thaw " + n.Name + "` lets it run again"
 	case tree.IsUnkillable:

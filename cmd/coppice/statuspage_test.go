@@ -77,6 +77,30 @@ func TestStatusPage(t *testing.T) {
 	golden(t, "status-names", page{width: 80, now: noon}.statusOf(shop().Root.Children[2:4]))
 }
 
+// How processes are, and what they say of themselves, stands beside them.
+func TestStatusPageOfHealth(t *testing.T) {
+	process := func(name, state string, edit func(*ipc.Node)) ipc.Node {
+		n := ipc.Node{Name: name, Kind: "process", State: state, PID: 7, Since: before(time.Minute)}
+		edit(&n)
+		return n
+	}
+	golden(t, "status-health", page{width: 120, now: noon}.statusOf([]ipc.Node{
+		process("well", "running", func(n *ipc.Node) { n.Health = "healthy" }),
+		process("failing", "running", func(n *ipc.Node) { n.Health, n.Trouble = "healthy", "http://[::1]/: it answers 503" }),
+		process("ill", "stopping", func(n *ipc.Node) {
+			n.Health, n.Until = "unhealthy", after(4*time.Second)
+			n.Trouble = "3 checks in a row have failed: no answer within 1s"
+		}),
+		process("again", "running", func(n *ipc.Node) {
+			n.LastExit = &ipc.LastExit{Signal: ptr("SIGTERM"), Reason: "unhealthy", At: before(time.Minute)}
+		}),
+		process("late", "starting", func(n *ipc.Node) {
+			n.Until, n.Trouble = after(9*time.Second), "port 80 is listened on by nginx (pid 9), which is not its own process"
+		}),
+		process("talks", "running", func(n *ipc.Node) { n.Status, n.Phase = "\x1b[2Jserving \"you\"", "reloading" }),
+	}))
+}
+
 func TestStatusPageNeverWraps(t *testing.T) {
 	for width := 40; width < 220; width++ {
 		for line := range strings.Lines(page{width: width, now: noon}.table(page{now: noon}.rows(nil, shop().Root, "", ""))) {

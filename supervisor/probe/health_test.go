@@ -92,6 +92,8 @@ func TestHTTP(t *testing.T) {
 			}
 		case "/hangs":
 			<-r.Context().Done()
+		case "/hints":
+			w.WriteHeader(http.StatusEarlyHints)
 		case "/header":
 			w.Header().Set("X", strings.Repeat("x", 1<<20))
 		default:
@@ -117,7 +119,8 @@ func TestHTTP(t *testing.T) {
 		"that was expected":  {get("/", [2]int{200, 200}, [2]int{500, 599}), ""},
 		"a redirect":         {get("/moved"), "/moved: it answers 302 Found"},
 		"a body without end": {get("/endless"), ""},
-		"a huge header":      {get("/header"), "header"},
+		"a huge header":      {get("/header"), "/header: its header is too long"},
+		"early hints":        {get("/hints"), ""},
 		"no answer":          {slow, "/hangs: no answer within 50ms"},
 		"nobody":             {configs.Probe{Kind: configs.ProbeHTTP, Target: "http://" + freeAddress(t)}, ": connection refused"},
 		"no such host":       {configs.Probe{Kind: configs.ProbeHTTP, Target: "http://nobody.invalid/"}, "http://nobody.invalid/: "},
@@ -141,6 +144,7 @@ func TestHTTPAnswersAreMadeSafe(t *testing.T) {
 			if err != nil {
 				return
 			}
+			_, _ = conn.Read(make([]byte, 4<<10)) // its request
 			fmt.Fprintf(conn, "HTTP/1.1 500 \x1b[2J\u202eevil %s\r\n\r\n", strings.Repeat("x", 9000))
 			conn.Close()
 		}

@@ -3,7 +3,6 @@ package probe
 import (
 	"container/heap"
 	"context"
-	"net/http"
 	"sync"
 	"time"
 
@@ -20,7 +19,6 @@ const askedAtOnce = 64
 // be called by many goroutines at once, and none of them waits.
 type Prober struct {
 	deliver   func(Answer)
-	web       *http.Client
 	listeners listeners
 
 	stop     context.CancelFunc
@@ -42,7 +40,6 @@ type Prober struct {
 func NewProber(deliver func(Answer)) *Prober {
 	p := &Prober{
 		deliver: deliver,
-		web:     newWeb(),
 		wake:    make(chan struct{}, 1),
 		asked:   map[tree.Ref]*asked{},
 	}
@@ -183,7 +180,7 @@ func (p *Prober) question(ctx context.Context, q Question) error {
 	case configs.ProbeUnix:
 		return accepts(ctx, "unix", q.Probe)
 	case configs.ProbeHTTP:
-		return p.get(ctx, q.Probe)
+		return get(ctx, q.Probe)
 	case configs.ProbeListening:
 		return p.listening(ctx, q)
 	}
