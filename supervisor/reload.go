@@ -213,7 +213,7 @@ func inWords(what []string, old, new *configs.Process) []string {
 
 func processDiff(old, new *configs.Process) []string {
 	var what []string
-	if old.Program != new.Program || !slices.Equal(old.Argv, new.Argv) {
+	if old.Program != new.Program || old.Shell != new.Shell || !slices.Equal(old.Argv, new.Argv) {
 		what = append(what, "command")
 	}
 	if old.Dir != new.Dir {
@@ -230,6 +230,9 @@ func processDiff(old, new *configs.Process) []string {
 	}
 	if old.Log != new.Log {
 		what = append(what, "log")
+	}
+	if old.Limits != new.Limits {
+		what = append(what, "limits")
 	}
 	return append(what, old.Setup.Diff(new.Setup)...)
 }
