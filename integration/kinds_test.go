@@ -293,7 +293,7 @@ watchdog = "1h"
 		t.Errorf("api is %+v", n)
 	}
 	has(t, "status", b.must("status"), `"serving"`)
-	has(t, "env", b.awaitFile("env.txt"), "WATCHDOG_USEC=3600000000", "NOTIFY_SOCKET=")
+	has(t, "env", b.awaitFile("env.txt"), "WATCHDOG_USEC=3600000000", fmt.Sprintf("WATCHDOG_PID=%d", b.node("env").PID), "NOTIFY_SOCKET=")
 	b.killDaemon(t)
 	since := b.newest()
 	b.write("hungry", "")

@@ -57,6 +57,7 @@ func (r *runtime) start(a tree.Start) {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: r.placed(r.wantedAs(a.ID), fault.key, fault.cause)})
 		return
 	}
+	setup = withPID(setup, who, p)
 	out, err := r.outputs(a.ID, p.Log, who)
 	if err != nil {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})

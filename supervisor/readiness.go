@@ -163,8 +163,7 @@ func (r *runtime) heard(said probe.Said) {
 	}
 }
 
-// runProbe is how a process is asked by a command, which has its user, folder and
-// environment.
+// runProbe is how a process is asked by a command, which runs as it does.
 func (r *runtime) runProbe(ref tree.Ref, p *configs.Process, how configs.Probe) func(context.Context) error {
 	return func(ctx context.Context) error {
 		done := make(chan process.JobDone, 1) // so that nobody waits for one who has gone

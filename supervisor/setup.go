@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"os"
 	"slices"
 	"strings"
 
@@ -19,17 +20,10 @@ func setupOf(s *configs.Setup, who identity) (*trampoline.Spec, *setupFault) {
 	if s.ByFork() {
 		return nil, nil
 	}
-	spec := &trampoline.Spec{
-		UserName: who.name, Umask: s.Umask, Nice: s.Nice, OOMScoreAdj: s.OOMScoreAdj, CPUs: s.CPUAffinity,
-		NoNewPrivs: who.noNewPrivs || s.Syscalls != nil || s.Landlock != nil,
-		Root:       s.RootDir, PrivateTmp: s.PrivateTmp, Views: views(s), Landlock: landlockOf(s.Landlock),
-	}
-	if c := who.credential; c != nil {
-		spec.User = &trampoline.User{UID: int(c.Uid), GID: int(c.Gid), Groups: []int{}}
-		for _, group := range c.Groups {
-			spec.User.Groups = append(spec.User.Groups, int(group))
-		}
-	}
+	spec := specOf(who)
+	spec.Umask, spec.Nice, spec.OOMScoreAdj, spec.CPUs = s.Umask, s.Nice, s.OOMScoreAdj, s.CPUAffinity
+	spec.NoNewPrivs = who.noNewPrivs || s.Syscalls != nil || s.Landlock != nil
+	spec.Root, spec.PrivateTmp, spec.Views, spec.Landlock = s.RootDir, s.PrivateTmp, views(s), landlockOf(s.Landlock)
 	if s.IONice != nil {
 		priority := ioClasses[s.IONice.Class]<<13 | s.IONice.Level
 		spec.IOPriority = &priority
@@ -53,6 +47,33 @@ func setupOf(s *configs.Setup, who identity) (*trampoline.Spec, *setupFault) {
 		return nil, &setupFault{"syscalls", "cannot restrict its system calls: " + err.Error()}
 	}
 	return spec, nil
+}
+
+// specOf is what a trampoline has to set up for who a process runs as.
+func specOf(who identity) *trampoline.Spec {
+	spec := &trampoline.Spec{UserName: who.name, NoNewPrivs: who.noNewPrivs}
+	if c := who.credential; c != nil {
+		spec.User = &trampoline.User{UID: int(c.Uid), GID: int(c.Gid), Groups: []int{}}
+		for _, group := range c.Groups {
+			spec.User.Groups = append(spec.User.Groups, int(group))
+		}
+	}
+	return spec
+}
+
+// withPID has the number of a process in its environment, by which it knows that
+// WATCHDOG_USEC is meant for it and not for what it starts (sd_watchdog_enabled(3)).
+// Only after the fork there is one. Where no trampoline can be executed it has to do
+// without.
+func withPID(spec *trampoline.Spec, who identity, p *configs.Process) *trampoline.Spec {
+	if _, err := os.Stat(trampoline.Program); p.Watchdog == 0 || err != nil {
+		return spec
+	}
+	if spec == nil {
+		spec = specOf(who)
+	}
+	spec.PIDVariable = "WATCHDOG_PID"
+	return spec
 }
 
 // ioClasses are the classes of ioprio_set(2).

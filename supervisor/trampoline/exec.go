@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,9 @@ func (t *trampoline) execute() *Failure {
 	files, f := t.files()
 	if f != nil {
 		return f
+	}
+	if t.PIDVariable != "" {
+		t.setenv(t.PIDVariable, strconv.Itoa(os.Getpid()))
 	}
 	if _, err := unix.Write(t.status, []byte{Ready}); err != nil && !errors.Is(err, unix.EPIPE) {
 		return fail("command", err, "cannot tell that all is set up")
