@@ -381,6 +381,13 @@ func TestSandboxes(t *testing.T) {
 		},
 		{"denied", "mkdir new || echo refused", `syscalls = { deny = ["mkdir", "mkdirat"] }`, []string{"Operation not permitted", "refused"}, nil},
 		{
+			"allowed", "echo said; mkdir new || echo fails", `syscalls = { allow = ["read", "close", "fstat", "newfstatat", "openat", "mmap", "mprotect", "munmap", "brk",
+			"arch_prctl", "set_tid_address", "set_robust_list", "rseq", "pread64", "access", "getrandom", "getuid", "geteuid", "getgid", "getegid",
+			"getpid", "getppid", "rt_sigaction", "rt_sigprocmask", "clone", "vfork", "wait4", "fcntl", "dup2", "getcwd", "stat", "uname", "statfs"] }`,
+			[]string{"said\n", "fails"},
+			nil,
+		},
+		{
 			"landlock", "cat /etc/hostname && echo read; cat coppice.toml >/dev/null || echo hidden; touch open/z && echo wrote",
 			`landlock = { read_only = ["/usr", "/bin", "/lib", "/lib64", "/etc"], read_write = ["open", "/dev"] }`,
 			[]string{"read", "hidden", "wrote"},
@@ -455,6 +462,7 @@ func TestFailedSetupsNameThingAndLine(t *testing.T) {
 		want []string
 	}{
 		{"rlimits = {\n  core = 0,\n  nofile = 2000000000 }", []string{"cannot set RLIMIT_NOFILE to 2000000000: operation not permitted (the hard limit is", "(coppice.toml:5)"}},
+		{"umask = \"077\"\nlimits = { pids_max = 5 }", []string{"cannot set limits.pids_max: there is no cgroup v2 to set it in (coppice.toml:4)"}},
 		{"cpu_affinity = [1000]", []string{"cannot set cpu_affinity to [1000]", "(coppice.toml:3)"}},
 		{"private_tmp = true\nread_only = [\"nowhere\"]", []string{"/nowhere\" read-only: no such file or directory (coppice.toml:4)"}},
 		{"root_dir = \"nowhere\"", []string{"nowhere\" its root: no such file or directory (coppice.toml:3)"}},
@@ -465,6 +473,7 @@ func TestFailedSetupsNameThingAndLine(t *testing.T) {
 		{"dir = \"/root/nowhere\"\numask = \"077\"", []string{`cannot enter the directory "/root/nowhere": it does not exist (coppice.toml:3)`}},
 	} {
 		b := newBed(t, "[process.p]\ncommand = [\"sleep\", \"1000\"]\n"+c.keys+"\n")
+		b.env = []string{"COPPICE_CGROUP=off"}
 		r := b.run("up", "-d")
 		for _, want := range c.want {
 			if r.code != 1 || !strings.Contains(r.errors, want) {

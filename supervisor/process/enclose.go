@@ -18,11 +18,16 @@ func (r *Reaper) enclose(group string, limits configs.Limits, attr *syscall.Proc
 		if limits == (configs.Limits{}) {
 			return nil, nil
 		}
-		return nil, &failure{Cause: "cannot set limits." + settings(limits)[0].key + ": there is no cgroup v2 to set it in"}
+		key := "limits." + settings(limits)[0].key
+		return nil, &failure{Cause: "cannot set " + key + ": there is no cgroup v2 to set it in", Key: key}
 	}
 	c, fd, err := r.cgroups.prepare(group, limits)
 	if err != nil {
-		return nil, &failure{Cause: err.Error(), Errno: errnoOf(err)}
+		f := &failure{Cause: err.Error(), Errno: errnoOf(err)}
+		if limits != (configs.Limits{}) {
+			f.Key = "limits"
+		}
+		return nil, f
 	}
 	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, fd
 	return c, nil
