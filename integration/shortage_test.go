@@ -157,3 +157,68 @@ func (b *bed) asStranger(uid int) {
 	}
 	b.user = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
 }
+
+// The first start of a tree waits as well for what the system lacks, and says so; a
+// start by hand does not, and says why.
+func TestBootWithoutProcesses(t *testing.T) {
+	t.Parallel()
+	b := plot(t, `
+[supervisor.root]
+intensity = 0
+children = ["first", "second", "third"]
+[process.first]
+command = "read go < fifo || true"
+ready = "exit"
+restart = "transient"
+[process.second]
+command = ["sleep", "1000"]
+[process.third]
+command = ["sleep", "1000"]
+`)
+	b.asStranger(3_999_000_003)
+	if err := syscall.Mkfifo(b.path("fifo"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(b.path("fifo"), 0o666); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	up := b.command("up", "-d")
+	if err := up.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := askUntil(b.client()); err != nil {
+		t.Fatal(err)
+	}
+	events := b.follow()
+	fifo, err := os.OpenFile(b.path("fifo"), os.O_WRONLY, 0) // which waits for first
+	if err != nil {
+		t.Fatal(err)
+	}
+	lift := b.lacks("nproc", 1)
+	if err := fifo.Close(); err != nil {
+		t.Fatal(err)
+	}
+	is := func(kind string) func(ipc.Event) bool {
+		return func(e ipc.Event) bool { return e.Kind == kind && e.Node == "second" }
+	}
+	e := next(t, events, "second is put off", is("backoff"))
+	has(t, "the reason", e.Cause, "no more processes are allowed")
+	n := b.node("second")
+	if root := b.node("root"); root.State != "starting" || n.State != "backoff" && n.State != "starting" {
+		t.Errorf("root is %s, second is %s", root.State, n.State)
+	}
+	next(t, events, "it is put off again", is("backoff"))
+	lift()
+	next(t, events, "it is started", is("started"))
+	if err := up.Wait(); err != nil {
+		t.Errorf("up: %v", err)
+	}
+	b.must("stop", "third")
+	lift = b.lacks("nproc", 1)
+	r := b.run("start", "third")
+	lift()
+	if r.code != 1 || !strings.Contains(r.errors, "no more processes are allowed") {
+		t.Errorf("a start by hand: exit code %d, %s", r.code, r.errors)
+	}
+	b.must("start", "third")
+}

@@ -158,11 +158,12 @@
 // spec.go is what is wanted and check.go what is wrong with it. event.go,
 // request.go, action.go and report.go are the words; tree.go is Step. inbox.go
 // and todo.go are the two lists of a supervisor, node.go is the record of a
-// child. start.go, exit.go, restart.go with verdict.go, intensity.go and
-// backoff.go, shutdown.go, admin.go and template.go are OTP's rules, each named after the
-// part of supervisor.erl it answers to; health.go, hook.go, reload.go and shortage.go,
-// which puts starts off, are what OTP does not know of. change.go says how two specs differ and apply.go carries
-// it out. deadline.go is the queue of times, status.go the snapshot.
+// child. start.go, exit.go, restart.go with intensity.go, shutdown.go, admin.go and
+// template.go are OTP's rules, each named after the part of supervisor.erl it answers
+// to. What OTP does not know of is in verdict.go (an end chooses a strategy),
+// backoff.go and rate.go (restarts wait), shortage.go (starts are put off), health.go,
+// hook.go and reload.go. change.go says how two specs differ and apply.go carries it
+// out. deadline.go is the queue of times, status.go the snapshot.
 //
 // saved.go is what a tree is written down as, save.go writes and restore.go reads
 // it, sound.go is what every Step relies on. resume.go, redo.go, and salvage.go

@@ -80,8 +80,8 @@ func (t *Tree) processGone(n *node) {
 	n.alive, n.left = false, nil
 	switch {
 	case n.state == Stopping && n.overdue:
-		n.overdue = false
 		t.startFailed(n, blame{n.id(), &l.exit}, Report{PID: l.pid, Cause: n.lateness()})
+		n.overdue = false
 	case n.state == Stopping:
 		t.processStopped(n, &l)
 	case n.state == Starting:

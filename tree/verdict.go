@@ -33,9 +33,10 @@ func (v Verdict) Overlaps(other Verdict) bool {
 }
 
 // verdict is the strategy that an end of n chooses; nil: its supervisor's own. How
-// an unhealthy one ended says nothing, for it was stopped.
+// an unhealthy one ended says nothing, nor one that was late to be ready: they were
+// stopped.
 func (n *node) verdict(e *Exit) *Strategy {
-	if n.lastEnd != nil && n.lastEnd.Reason == EndUnhealthy {
+	if n.overdue || n.lastEnd != nil && n.lastEnd.Reason == EndUnhealthy {
 		return nil
 	}
 	if n.lastEnd != nil && n.lastEnd.Reason == EndUnhealthy {
