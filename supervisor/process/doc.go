@@ -167,9 +167,11 @@
 // # What is not ideal
 //
 // syscall.ForkExec returns when the program was executed. A program or directory
-// on a file system that does not answer keeps the reaper in there, and the next
-// garbage collection then stops the whole daemon until it returns. A child with a
-// Setup does not: its trampoline hangs in its place.
+// on a file system that does not answer would keep the reaper in there, and the next
+// garbage collection then stops the whole daemon until it returns. So a child whose
+// program or directory is on one that others serve (served.go: NFS, FUSE and the like)
+// has a Setup too: its trampoline hangs in its place, for setupMax at most. An
+// interpreter on such a file system, of a program that is not, is not seen.
 //
 // Without cgroups a member whose parent has left the group and never waits for it
 // stays in the group as a zombie, and Exited waits until that parent ends.

@@ -164,6 +164,10 @@ func (r *Reaper) forkJob(j *job) *failure {
 
 // launchJob forks a job, or the trampoline that sets it up.
 func (r *Reaper) launchJob(j *job, command *Command, group string) (failed *failure) {
+	if command.Setup == nil && r.mounts.holds(command) {
+		command.Setup = plainSetup(command)
+		j.Command.Setup = command.Setup
+	}
 	if command.Setup == nil {
 		j.pid, j.cgroup, failed = r.spawn(command, group)
 		return failed

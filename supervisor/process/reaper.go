@@ -50,6 +50,7 @@ type Reaper struct {
 	chunk    []byte         // what is read of jobs, nil: there was none
 	jobless  bool           // none is started any more
 
+	mounts mounts   // of file systems that may not answer
 	stdin  *os.File // /dev/null, once it is needed
 	facts  []Fact   // not yet delivered
 	closed bool
@@ -106,6 +107,7 @@ func (r *Reaper) Run() {
 		}
 		r.flush()
 	}
+	r.mounts.close()
 	if r.stdin != nil {
 		r.stdin.Close()
 	}
@@ -261,7 +263,7 @@ func (r *Reaper) reap() {
 }
 
 // look does what was put off until now: it looks at draining groups and at adopted
-// children, tries starts again, and ends jobs whose limit has passed.
+// children, tries starts again, and ends set-ups and jobs whose limit has passed.
 func (r *Reaper) look() {
 	r.due = time.Time{}
 	now := time.Now()
@@ -283,6 +285,7 @@ func (r *Reaper) look() {
 			r.try(a)
 		}
 	}
+	r.lookAtSetups(now)
 	r.lookAtJobs(now)
 }
 

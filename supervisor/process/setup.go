@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +22,14 @@ type setup struct {
 	command Command
 	pipe    int    // what it tells by, non-blocking
 	said    []byte // by the trampoline so far
+	due     time.Time
+	late    bool // due has passed: it was killed for that
 }
+
+// setupMax is how long a trampoline may take until it has executed the program. It takes
+// milliseconds, but for a file system that does not answer. Until then the tree waits,
+// for it has to know whether there is a program at all.
+const setupMax = 10 * time.Second
 
 // setUp starts a trampoline.
 func (r *Reaper) setUp(a *attempt) {
@@ -31,7 +39,8 @@ func (r *Reaper) setUp(a *attempt) {
 		return
 	}
 	c := r.children[a.ref]
-	c.setup = &setup{command: a.command, pipe: pipe}
+	c.setup = &setup{command: a.command, pipe: pipe, due: time.Now().Add(setupMax)}
+	r.alarm(c.setup.due)
 	r.setups[pipe] = c
 	if err := r.poller.Add(pipe, int32(pipe)); err != nil {
 		r.kill(c.ref) // there is no memory to wait for it
@@ -110,6 +119,20 @@ func (s *setup) hear() (over bool) {
 	}
 }
 
+// lookAtSetups ends those that have taken too long.
+func (r *Reaper) lookAtSetups(now time.Time) {
+	for _, c := range r.setups {
+		switch {
+		case c.setup.late:
+		case due(c.setup.due, now):
+			c.setup.late = true
+			r.kill(c.ref)
+		default:
+			r.alarm(c.setup.due)
+		}
+	}
+}
+
 // stirredSetup looks at a trampoline whose pipe was reported.
 func (r *Reaper) stirredSetup(c *child) {
 	if c.setup.hear() {
@@ -129,7 +152,7 @@ func (r *Reaper) setupOver(c *child) {
 	delete(r.setups, s.pipe)
 	unix.Close(s.pipe)
 	c.setup = nil
-	if s.executed() {
+	if s.executed() && !s.late {
 		r.tell(Started{Ref: c.ref, PID: c.group.number})
 		return
 	}
@@ -145,6 +168,9 @@ func (s *setup) failure(asked bool) *failure {
 	var f trampoline.Failure
 	err := json.Unmarshal(said, &f)
 	switch {
+	case s.late:
+		return &failure{Cause: fmt.Sprintf("cannot execute %q: after %v it was not executed yet; "+
+			"its file, its directory or what is set up is on a file system that does not answer", s.command.Argv[0], setupMax)}
 	case asked:
 		return &failure{Cause: "it was stopped while it was set up"}
 	case len(said) == 0:

@@ -44,8 +44,11 @@ func (r *Reaper) start(ref tree.Ref, c Command) {
 }
 
 // try executes the program, or puts that off if its file is busy. A child that is to be
-// set up is left to a trampoline.
+// set up, or may hang, is left to a trampoline.
 func (r *Reaper) try(a *attempt) {
+	if a.command.Setup == nil && r.mounts.holds(&a.command) {
+		a.command.Setup = plainSetup(&a.command)
+	}
 	if a.command.Setup != nil {
 		r.setUp(a)
 		return
