@@ -373,3 +373,62 @@ func TestDynamicChildrenAndReload(t *testing.T) {
 		t.Errorf("%v", left)
 	}
 }
+
+// Wherever the daemon is killed while a child is started or deleted: a child that the
+// tree has runs once, and of one that it has not nothing runs.
+func TestDynamicChildrenThroughCrashes(t *testing.T) {
+	program, err := crashing()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, program)
+	}
+	for _, point := range crashPoints(t) {
+		kind, _, _ := strings.Cut(point, ".")
+		if !slices.Contains([]string{"step", "spawn", "signal", "reap"}, kind) {
+			continue // no step on the way of a child
+		}
+		t.Run(point, func(t *testing.T) {
+			b := newBed(t, dynamicTree)
+			b.program = program
+			b.env = []string{"COPPICE_CRASH=" + point + ":" + b.path("token")}
+			b.up()
+			b.throughCrashes(4)
+		})
+	}
+}
+
+// throughCrashes starts and deletes children, so many times with a crash on the way.
+func (b *bed) throughCrashes(times int) {
+	for i := range times {
+		stays, goes := fmt.Sprintf("stays-%d", i), fmt.Sprintf("goes-%d", i)
+		b.write("token", "")
+		b.run("start-child", "pool", stays, "--", stays)
+		b.run("start-child", "pool", goes, "--", goes)
+		b.lasting()
+		b.run("delete-child", goes)
+		b.lasting()
+		b.run("delete-child", goes)
+	}
+	_ = os.Remove(b.path("token")) // it may have been taken
+	b.lasting()
+	living := b.children("pool")
+	for i := range times {
+		stays, goes := fmt.Sprintf("stays-%d", i), fmt.Sprintf("goes-%d", i)
+		if _, known := living[goes]; known {
+			b.t.Errorf("%s was deleted and is there", goes)
+		}
+		for _, pid := range b.told(goes) {
+			n, _ := strconv.Atoi(pid)
+			awaitGone(b.t, n)
+		}
+		if _, known := living[stays]; !known {
+			if pids := b.told(stays); pids != nil {
+				b.t.Errorf("%s is not in the tree and has run as %v", stays, pids)
+			}
+			continue
+		}
+		b.once(map[string]int{stays: 1})
+		if told := b.told(stays); !slices.Contains(told, strconv.Itoa(living[stays].PID)) {
+			b.t.Errorf("%s ran as %v and is %+v", stays, told, living[stays])
+		}
+	}
+}
