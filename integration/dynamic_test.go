@@ -432,3 +432,41 @@ func (b *bed) throughCrashes(times int) {
 		}
 	}
 }
+
+// A child whose start is not complete is shown, and adopted, and its stop cuts the
+// start short; who comes behind it has its turn then.
+func TestDynamicChildThatIsNotReady(t *testing.T) {
+	b := newBed(t, `
+[template.slow]
+command       = 'echo $$ >> "$1.pids"; exec sleep 1000'
+ready         = "notify"
+start_timeout = "infinity"
+restart       = "temporary"
+`)
+	b.up()
+	g := &grove{bed: b, t: t}
+	b.must("start-child", "slow", "a", "--no-wait", "--", "a")
+	b.once(map[string]int{"a": 1})
+	b.must("start-child", "slow", "b", "--no-wait", "--", "b")
+	before := b.node("a")
+	if before.State != "starting" || before.PID == 0 {
+		t.Errorf("%+v", before)
+	}
+	g.kill(true, false)
+	if after := b.node("a"); after.PID != before.PID || after.State != "starting" {
+		t.Errorf("before: %+v\nnow: %+v", before, after)
+	}
+	b.must("delete-child", "a")
+	awaitGone(t, before.PID)
+	b.once(map[string]int{"a": 1, "b": 1})
+	g.kill(true, true)
+	if c := b.children("slow"); len(c) != 1 || c["b"].State != "starting" {
+		t.Errorf("%+v", c)
+	}
+	b.must("stop", "slow")
+	b.must("down")
+	for _, pid := range b.told("b") {
+		n, _ := strconv.Atoi(pid)
+		awaitGone(t, n)
+	}
+}

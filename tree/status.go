@@ -103,7 +103,8 @@ type Status struct {
 // Counts is the answer of supervisor:count_children/1.
 type Counts struct{ Specs, Active, Supervisors, Workers int }
 
-// Status is a snapshot of the whole tree.
+// Status is a snapshot of the whole tree. A child that StartChild is starting is
+// shown as the last one of its supervisor, which it may become.
 func (t *Tree) Status() Status { return t.root.status(true, t.places()) }
 
 // Node is a snapshot of one node without its children; false: no such name.
@@ -181,6 +182,9 @@ func (n *node) status(deep bool, places map[*node]place) Status {
 	if deep {
 		for _, c := range n.listed() {
 			s.Children = append(s.Children, c.status(true, places))
+		}
+		if n.op != nil && n.op.kind == opAdd {
+			s.Children = append(s.Children, n.op.child.status(true, places))
 		}
 	}
 	return s
