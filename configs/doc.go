@@ -129,8 +129,7 @@
 // cannot enforce is never left out. root_dir to inaccessible, and secrets as files, take
 // root (CAP_SYS_ADMIN).
 //
-// Commands that run beside a process, probes and hooks, run as its user, and outside of
-// all else that it is shut in.
+// Commands that run beside a process, probes and hooks, have all of it, too.
 //
 // A secret is read for each start, by what becomes the process; coppice itself never has
 // it. Its variable has not the secret but the path of it, which is a file of mode 0400 in

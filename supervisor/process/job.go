@@ -36,8 +36,7 @@ type Job struct {
 	// Ref is the child for whose sake it runs; nothing has to be alive of that.
 	Ref tree.Ref
 	// Command is what it executes; its Stdout and Stderr must be nil, for both
-	// are what JobDone tells. JobUnit belongs into its Env. Of a Setup it has none:
-	// a job runs as the user of its child, and outside of what that is shut in.
+	// are what JobDone tells. JobUnit belongs into its Env.
 	Command Command
 	// Limit is the time that it may take, 0: any. Then it is killed.
 	Limit time.Duration

@@ -152,7 +152,8 @@ func (r *Reaper) setupOver(c *child) {
 	delete(r.setups, s.pipe)
 	unix.Close(s.pipe)
 	c.setup = nil
-	if s.executed() && !s.late {
+	// Who was asked to end meanwhile was killed, and may have been about to execute it.
+	if s.executed() && !s.late && !c.asked {
 		r.tell(Started{Ref: c.ref, PID: c.group.number})
 		return
 	}

@@ -72,6 +72,7 @@ func TestStopWhileSetUp(t *testing.T) {
 	for _, stop := range []func(tree.Ref){func(ref tree.Ref) { w.Stop(ref, "SIGUSR1", true) }, w.Kill} {
 		ref := w.ref()
 		w.Start(ref, process.Command{Argv: []string{program}, Setup: &trampoline.Spec{}})
+		time.Sleep(20 * time.Millisecond) // mostly it has said that it is ready by then
 		stop(ref)
 		f := nextIs[process.StartFailed](w)
 		if f.Ref != ref || f.Cause != "it was stopped while it was set up" {
