@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -221,4 +222,36 @@ command = ["sleep", "1000"]
 		t.Errorf("a start by hand: exit code %d, %s", r.code, r.errors)
 	}
 	b.must("start", "third")
+}
+
+// A daemon that is asked for much while there may be no more processes needs threads,
+// and has them already.
+func TestDaemonLivesWithoutNewThreads(t *testing.T) {
+	t.Parallel()
+	b := plot(t, exhausted)
+	b.asStranger(3_999_000_004)
+	b.up()
+	before := b.tree().Daemon
+	pid := b.node("a").PID
+	lift := b.lacks("nproc", 1)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 200 {
+				if _, err := b.client().Tree(context.Background(), true); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	lift()
+	if now := b.tree().Daemon; now.PID != before.PID {
+		t.Errorf("daemon %d has ended, %d goes on", before.PID, now.PID)
+	}
+	b.must("wait", "a", "--for", "ready")
 }

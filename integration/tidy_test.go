@@ -67,7 +67,7 @@ var coreImports = []string{"cmp", "container/heap", "errors", "fmt", "maps", "ma
 // goStatements are the goroutines that the product starts, counted. Another one
 // belongs into the table in supervisor/doc.go first.
 var goStatements = map[string]int{
-	"supervisor":         5, // reaper, server, link, signals, a reload that nobody waits for
+	"supervisor":         6, // reaper, server, link, signals, a reload that nobody waits for; a few that make threads and are gone
 	"supervisor/process": 2, // who waits for the ends of adopted processes; who forks with no_new_privs, for that moment
 	"supervisor/keeper":  3, // the loop, who waits for descriptors, who sends what a full socket did not take
 	"supervisor/logs":    3, // mover, compressor, echo

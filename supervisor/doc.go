@@ -70,6 +70,9 @@
 // There is none for each child. Whoever speaks to the loop gives up when the
 // loop has ended.
 //
+// The threads under them are made at the beginning, a few more than it takes: later
+// the system may have none left (threads.go).
+//
 // # Who owns what
 //
 //	tree, waiters, timer     the loop
