@@ -101,15 +101,27 @@ func (r *Reaper) strays(c *child) []Identity {
 			descend(child, belongs)
 		}
 	}
-	if main := c.group.number; r.mains[main] == c {
-		for _, pid := range childrenOf(main) {
-			descend(pid, true)
-		}
+	for _, pid := range r.below(c) {
+		descend(pid, true)
 	}
 	for _, pid := range r.orphans(c) {
 		descend(pid, false)
 	}
 	return found
+}
+
+// below are the children of the main process. Somebody else reaps that of an adopted
+// child, so after the look it must still be who has the number: else these may be a
+// stranger's, or those of a thread of this very process.
+func (r *Reaper) below(c *child) []int {
+	if r.mains[c.group.number] != c {
+		return nil
+	}
+	children := childrenOf(c.group.number)
+	if c.group.leader.PID != 0 && !c.group.led() {
+		return nil
+	}
+	return children
 }
 
 // orphans are the children of whoever takes in the orphans of a child, without those

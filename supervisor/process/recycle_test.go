@@ -304,6 +304,41 @@ func TestNumberOfAnAdoptedChild(t *testing.T) {
 	})
 }
 
+// The stranger has children of its own, which have left its group: they are nobody's
+// strays here.
+func TestChildrenOfAStranger(t *testing.T) {
+	eitherKernel(t, func(t *testing.T) {
+		p := newParent(t, "read x; exit 3")
+		awaitTick(t, p.children[0])
+		ref := p.adoptions()[0].Ref
+		w := newNotedWorld(t, nil, p.adoptions()...)
+		w.wantAdopted(1, p.pid)
+		resume := w.stand()
+		p.tell(1)
+		awaitZombie(t, p.children[0].PID)
+		p.command("reap one")
+		output := newLeader(t, p.children[0].PID, "/bin/sh", "-c", "setsid "+exe+" & echo $!; wait")
+		d := &decoy{output: output}
+		for range 2 {
+			line, err := output.ReadString('\n')
+			if pid, bad := strconv.Atoi(strings.TrimSpace(line)); bad == nil {
+				d.pid = pid
+			} else if line != "decoy\n" {
+				t.Fatal(line, err)
+			}
+		}
+		w.Signal(ref, "SIGTERM", true)
+		w.Stop(ref, "SIGTERM", false)
+		w.Kill(ref)
+		resume()
+		for range 3 { // the child at which the reaper stood starts and ends, too
+			w.next()
+		}
+		w.barrier()
+		d.wantUnharmed(t)
+	})
+}
+
 // A new child gets the number of an adopted one whose end is not known yet.
 func TestNumberOfAnAdoptedChildGoesToANewOne(t *testing.T) {
 	eitherKernel(t, func(t *testing.T) {
