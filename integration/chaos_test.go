@@ -232,6 +232,9 @@ func isCoppice(pid int) bool {
 }
 
 func (c *havoc) killOf(daemon, keeper bool) {
+	if daemon && keeper {
+		c.calm()
+	}
 	d := c.tree().Daemon
 	if keeper && c.full {
 		c.heal(d.PID)

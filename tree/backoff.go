@@ -59,7 +59,8 @@ func (t *Tree) drawn(e Drawn) {
 	if e.Number >= 0 && e.Number < 1 { // which NaN is not
 		off = min(n.spec.Backoff.Jitter, 1) * e.Number * float64(n.undrawn)
 	}
-	delay := max(n.undrawn-Time(off), 1)
+	// Whole milliseconds are as good, and can be read.
+	delay := max(n.undrawn-Time(off)/millisecond*millisecond, 1)
 	seq := t.report(Report{Kind: BackoffBegun, Node: n.id(), Because: n.cause, Delay: delay})
 	t.become(n, BackingOff, seq)
 	t.after(n, delay)

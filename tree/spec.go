@@ -22,6 +22,8 @@ const Infinity Time = -1
 // Second is one second of Time.
 const Second Time = 1e9
 
+const millisecond = Second / 1000
+
 // Strategy says which children are restarted when one of them dies
 // (supervisor(3), sup_flags).
 type Strategy uint8

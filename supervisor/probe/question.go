@@ -63,7 +63,6 @@ type asked struct {
 	at      time.Time // of the next time
 	delay   time.Duration
 	times   int
-	busy    bool
 	reason  string // that was told
 	reasons int
 	ended   context.Context // cancelled with the question
