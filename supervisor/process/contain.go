@@ -93,7 +93,7 @@ func (r *Reaper) strays(c *child) []Identity {
 		if err != nil {
 			return
 		}
-		belongs = belongs || s.session == c.group.number || c.saw(pid, s.start) || hasUnit(pid, c.unit(r.treeID))
+		belongs = belongs || s.session == c.group.number && !c.group.gone || c.saw(pid, s.start) || hasUnit(pid, c.unit(r.treeID))
 		if belongs && !s.ended() && s.group != c.group.number {
 			found = append(found, Identity{PID: pid, Start: s.start})
 		}

@@ -367,6 +367,56 @@ func TestNumberOfAnAdoptedChildGoesToANewOne(t *testing.T) {
 	})
 }
 
+// A thread of ours gets the number of an adopted child: its children are not the child's.
+func TestNumberOfAnAdoptedChildGoesToAThread(t *testing.T) {
+	eitherKernel(t, func(t *testing.T) {
+		p := newParent(t, "read x; exit 3")
+		awaitTick(t, p.children[0])
+		old := p.adoptions()[0].Ref
+		w := newNotedWorld(t, nil, p.adoptions()...)
+		w.wantAdopted(1, p.pid)
+		bystander, _ := w.start(process.Command{Argv: []string{"sleep", "1000"}, Env: environment})
+		resume := w.stand()
+		p.tell(1)
+		awaitZombie(t, p.children[0].PID)
+		p.command("reap one")
+		end := threadOf(t, p.children[0].PID)
+		defer end()
+		w.Stop(old, "SIGTERM", false)
+		w.Kill(old)
+		resume()
+		for range 3 { // the child at which the reaper stood starts and ends, too
+			if fact, ok := w.next().(process.Exited); ok && fact.Ref == bystander {
+				t.Fatalf("a bystander got what was meant for the old child: %+v", fact)
+			}
+		}
+		w.Signal(bystander, "SIGINT", false)
+		w.wantExit(bystander, tree.Exit{Signal: "SIGINT"})
+	})
+}
+
+// threadOf makes a thread of this process that has the number, until end is called. The
+// runtime may take the number for one of its own, which will do as well.
+func threadOf(t *testing.T, number int) (end func()) {
+	t.Helper()
+	done := make(chan struct{})
+	for range 100 {
+		nextPID(t, number)
+		started := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(started)
+			<-done
+		}()
+		<-started
+		if unix.Tgkill(unix.Getpid(), number, 0) == nil {
+			return func() { close(done) }
+		}
+	}
+	t.Fatalf("no thread got the number %d", number)
+	return nil
+}
+
 // A group that is led by nobody has the number of a child to adopt and nothing else
 // of it.
 func TestGroupOfAStranger(t *testing.T) {
