@@ -172,8 +172,8 @@ func TestNoMoreThreads(t *testing.T) {
 	}
 	all.Wait()
 	if now, err := askUntil(b.client()); err != nil || now.Daemon.PID == d.PID {
-		// Its threads were enough for that: then it is ended as the runtime would.
-		_ = unix.Kill(d.PID, unix.SIGABRT)
+		// The threads that it has beforehand were enough for that: then it is ended here.
+		_ = unix.Kill(d.PID, unix.SIGKILL)
 		awaitGone(t, d.PID)
 	}
 	heal()
