@@ -33,10 +33,32 @@ func treeID(dir string) (string, error) {
 	var chosen [treeIDBytes]byte
 	rand.Read(chosen[:])
 	id := hex.EncodeToString(chosen[:])
+	if errors.Is(err, fs.ErrNotExist) {
+		// Many may be started at once, and have no lock yet: the first one chooses.
+		first, err := claimID(path, id)
+		if err == nil && isTreeID(first) {
+			return first, nil
+		}
+	}
 	if err := keepFile(dir, treeIDName, []byte(id+"\n")); err != nil {
 		return "", fmt.Errorf("cannot write the id of the tree: %w", err)
 	}
 	return id, nil
+}
+
+// claimID makes the file with an id, whole or not at all, and returns the one that is in
+// it: another one's, if that was faster. It fails where files cannot be linked.
+func claimID(path, id string) (string, error) {
+	own := path + "." + id
+	if err := os.WriteFile(own, []byte(id+"\n"), 0o600); err != nil {
+		return "", err
+	}
+	defer os.Remove(own)
+	if err := os.Link(own, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	content, err := os.ReadFile(path)
+	return strings.TrimSpace(string(content)), err
 }
 
 func isTreeID(id string) bool {

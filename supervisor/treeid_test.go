@@ -27,3 +27,27 @@ func TestTreeID(t *testing.T) {
 		}
 	}
 }
+
+// Of many that begin at once one chooses, and nothing else is left in the folder.
+func TestTreeIDIsOne(t *testing.T) {
+	dir := t.TempDir()
+	ids := make(chan string)
+	for range 20 {
+		go func() {
+			id, err := treeID(dir)
+			if err != nil {
+				t.Error(err)
+			}
+			ids <- id
+		}()
+	}
+	first := <-ids
+	for range 19 {
+		if id := <-ids; id != first {
+			t.Errorf("%s and %s", first, id)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
