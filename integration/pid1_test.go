@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -12,6 +13,12 @@ import (
 // its own /proc; the test is skipped where that is not permitted.
 func (b *bed) alone(args ...string) *exec.Cmd {
 	b.t.Helper()
+	return b.aloneAs(append([]string{binary}, args...)...)
+}
+
+// aloneAs is a command line that becomes PID 1 of a world of its own.
+func (b *bed) aloneAs(line ...string) *exec.Cmd {
+	b.t.Helper()
 	needs(b.t, "unshare")
 	world := []string{"--pid", "--fork", "--mount-proc", "--kill-child"}
 	if out, err := exec.Command("unshare", append(world, "true")...).CombinedOutput(); err != nil {
@@ -20,8 +27,8 @@ func (b *bed) alone(args ...string) *exec.Cmd {
 			b.t.Skipf("a pid namespace is not permitted here: %s", strings.TrimSpace(string(out)))
 		}
 	}
-	inner := b.command(args...)
-	cmd := exec.Command("unshare", append(append(world, binary), args...)...)
+	inner := b.command()
+	cmd := exec.Command("unshare", append(world, line...)...)
 	cmd.Dir, cmd.Env = inner.Dir, inner.Env
 	return cmd
 }
@@ -157,7 +164,8 @@ func TestPID1OutlivesSignals(t *testing.T) {
 	for n := syscall.Signal(1); n <= 64; n++ {
 		switch n {
 		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, // nobody can help these
-			syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, // these stop it
+			syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPWR, // these stop it
+			rtMin + 3, rtMin + 4, rtMin + 5, rtMin + 13, rtMin + 14, rtMin + 15, // and these
 			32, 33: // the C library's own
 			continue
 		}
@@ -177,4 +185,109 @@ func TestPID1OutlivesSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	up.ended(0)
+}
+
+// rtMin is SIGRTMIN.
+const rtMin = syscall.Signal(34)
+
+// The signals by which whoever runs a container ends it, as systemd obeys them.
+func TestPID1Halts(t *testing.T) {
+	t.Parallel()
+	const (
+		polite = "trap 'echo bye > bye; exit 0' TERM; echo > on; while :; do sleep 0.05; done"
+		deaf   = "trap '' TERM; echo > on; while :; do sleep 0.05; done"
+	)
+	for s, command := range map[syscall.Signal]string{
+		syscall.SIGPWR: polite, syscall.SIGQUIT: polite, rtMin + 3: polite, rtMin + 4: polite, rtMin + 5: polite,
+		rtMin + 13: deaf, rtMin + 14: deaf, rtMin + 15: deaf, // who is deaf and has for ever is killed
+	} {
+		t.Run(fmt.Sprint(int(s)), func(t *testing.T) {
+			t.Parallel()
+			b := plot(t, "[process.a]\ncommand = "+quoted(command)+"\nshutdown = \"infinity\"\n")
+			up := start(t, b.alone("up"))
+			b.awaitDaemon()
+			b.awaitFile("on")
+			if err := syscall.Kill(inside(t, up), s); err != nil {
+				t.Fatal(err)
+			}
+			up.ended(0)
+			if _, err := os.Stat(b.path("bye")); (err == nil) != (command == polite) {
+				t.Errorf("a was asked politely: %v", err == nil)
+			}
+		})
+	}
+}
+
+// Orphans cost nothing once they are reaped: after many the memory is what it was
+// after some, and no descriptor is left.
+func TestPID1StaysSmall(t *testing.T) {
+	t.Parallel()
+	b := plot(t, `
+[process.orphans]
+command = """
+for round in 1 2 3 4 5 6; do
+	i=0
+	while [ $i -lt 500 ]; do (setsid true &); i=$((i+1)); done
+	echo > told; read x < go
+done
+sleep 1000
+"""
+`)
+	told, again := b.fifo("told"), b.fifo("go")
+	up := start(t, b.alone("up"))
+	daemon := b.awaitDaemon()
+	first := inside(t, up)
+	second := 0
+	for _, pid := range allPIDs() {
+		if parentOf(pid) == first && strings.HasPrefix(cmdline(pid), "coppice-daemon") {
+			second = pid
+		}
+	}
+	if second == 0 {
+		t.Fatalf("the daemon, %d inside, is not found", daemon.Daemon.PID)
+	}
+	var early map[int][2]int
+	for round := range 6 {
+		heard(t, told)
+		until(t, "no zombie is left", func() bool {
+			for _, pid := range allPIDs() {
+				if parent := parentOf(pid); (parent == first || parent == second) && procState(pid) == "Z" {
+					return false
+				}
+			}
+			return true
+		})
+		b.exits(0, "status", "orphans") // the loop has caught up
+		now := map[int][2]int{first: sizes(t, first), second: sizes(t, second)}
+		if round == 1 {
+			early = now
+		}
+		for pid, was := range early {
+			const slack = 4 << 10 // KiB
+			if is := now[pid]; is[0] > was[0]+slack || is[1] > was[1]+2 {
+				t.Errorf("round %d: process %d had %d KiB and %d descriptors, and has %d and %d", round, pid, was[0], was[1], is[0], is[1])
+			}
+		}
+		say(t, again)
+	}
+	if err := syscall.Kill(first, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	up.ended(0)
+}
+
+// sizes are the memory, in KiB, and the descriptors of a process.
+func sizes(t *testing.T, pid int) [2]int {
+	t.Helper()
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := 0
+	for line := range strings.Lines(statusOf(pid)) {
+		if n, _ := fmt.Sscanf(line, "RssAnon: %d", &memory); n == 1 {
+			break
+		}
+	}
+	return [2]int{memory, len(fds)}
 }

@@ -28,6 +28,12 @@ func (r *runtime) catchSignals(hangsUp bool) {
 	r.hangsUp = hangsUp
 	signals := make(chan os.Signal, 8) // one must not be missed while the loop works
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
+	if os.Getpid() == 1 { // without a keeper
+		for name := range halting {
+			number, _ := process.SignalNumber(name)
+			signal.Notify(signals, number)
+		}
+	}
 	go func() {
 		for {
 			select {
@@ -50,8 +56,17 @@ func (r *runtime) catchSignals(hangsUp bool) {
 	}
 }
 
+// halting are the signals by which whoever runs a container asks its first process to
+// end, as systemd(1) obeys them: true is at once. The keeper passes them on where it is
+// that process.
+var halting = map[string]bool{
+	"SIGPWR": false, "SIGRTMIN+3": false, "SIGRTMIN+4": false, "SIGRTMIN+5": false,
+	"SIGRTMIN+13": true, "SIGRTMIN+14": true, "SIGRTMIN+15": true,
+}
+
 // signalled obeys a signal: SIGTERM, SIGINT and SIGQUIT stop the tree in order,
-// a second SIGINT kills it, SIGHUP reloads or, in the foreground, stops.
+// a second SIGINT kills it, SIGHUP reloads or, in the foreground, stops; to a first
+// process those in halting mean something, too.
 func (r *runtime) signalled(sig syscall.Signal) {
 	name := process.SignalName(sig)
 	if sig == syscall.SIGHUP {
@@ -63,7 +78,7 @@ func (r *runtime) signalled(sig syscall.Signal) {
 			return
 		}
 	}
-	kill := r.down && sig == syscall.SIGINT
+	kill := r.down && sig == syscall.SIGINT || halting[name]
 	if kill {
 		r.log.Warn("killing what is left", zap.String("signal", name))
 	}

@@ -54,7 +54,8 @@
 // # Signals
 //
 // The daemon has a session of its own: a terminal speaks to the keeper only, and each
-// Ctrl-C is passed on once. A signal is kept until a daemon has Heard it.
+// Ctrl-C is passed on once. A signal is kept until a daemon has Heard it. The first
+// process of a pid namespace passes on those that ask an init to end, too.
 //
 // # The watchdog
 //

@@ -54,6 +54,10 @@ func begin() {
 	}
 	k := newKeeper(binary)
 	k.nohup = signal.Ignored(syscall.SIGHUP)
+	if err := canWait(); err != nil {
+		say("cannot wait for processes by waitid(2): " + err.Error() + " (a filter of system calls that forbids it?)")
+		os.Exit(1)
+	}
 	k.prepare()
 	k.takeReport()
 	if err := k.start(); err != nil {

@@ -15,6 +15,18 @@ import (
 // forwarded are the signals that mean something to a tree.
 var forwarded = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP}
 
+// rtMin is SIGRTMIN as C libraries and systemd count: they keep the first two.
+const rtMin = 34
+
+// halting are the signals by which whoever runs a container asks its first process to
+// end, systemd(1): a failing power supply; halt, power off and reboot, in order and at
+// once.
+var halting = []os.Signal{
+	syscall.SIGPWR,
+	syscall.Signal(rtMin + 3), syscall.Signal(rtMin + 4), syscall.Signal(rtMin + 5),
+	syscall.Signal(rtMin + 13), syscall.Signal(rtMin + 14), syscall.Signal(rtMin + 15),
+}
+
 // meant are the signals that keep their meaning: those of job control, and those
 // that are harmless.
 var meant = []os.Signal{
@@ -27,6 +39,10 @@ var meant = []os.Signal{
 // still ends it.
 func (k *keeper) catchSignals() {
 	signal.Notify(k.children, syscall.SIGCHLD)
+	forwarded := forwarded
+	if os.Getpid() == 1 {
+		forwarded = append(slices.Clone(forwarded), halting...)
+	}
 	signal.Notify(k.signalled, forwarded...)
 	nobody := make(chan os.Signal, 1)
 	for n := syscall.Signal(1); n <= signalMax; n++ {
@@ -45,6 +61,9 @@ func (k *keeper) forward(sig syscall.Signal) {
 	}
 	if !k.owned {
 		if k.daemon.pid > 0 {
+			if slices.Contains(halting, os.Signal(sig)) {
+				sig = syscall.SIGTERM // the others mean something to a first process alone
+			}
 			_ = unix.Kill(k.daemon.pid, sig) // it is our child
 		}
 		return

@@ -25,8 +25,9 @@ const (
 // told again and again.
 const roomWanted = 64 << 10
 
-// errCopying tells of a file system that cannot splice.
-var errCopying = errors.New("its file system cannot take bytes from a pipe (splice), so they are copied: should coppice be killed, the last ones may be there twice")
+// errCopying tells of a file system that cannot splice, or of a filter of system calls
+// that forbids it.
+var errCopying = errors.New("its file system cannot take bytes from a pipe, or a filter forbids it (splice), so they are copied: should coppice be killed, the last ones may be there twice")
 
 // moveOnce takes one chunk from a pipe to the file.
 func (k *sink) moveOnce(s *Store, p *pipe, buf []byte) outcome {
@@ -155,7 +156,7 @@ func (k *sink) splice(s *Store, p *pipe, buf []byte) (int, error) {
 			continue
 		case err == unix.EAGAIN:
 			return 0, nil
-		case err == unix.EINVAL:
+		case err == unix.EINVAL, err == unix.ENOSYS, err == unix.EPERM:
 			k.copying = true
 			return 0, errCopying
 		case err != nil:

@@ -42,7 +42,7 @@ type sink struct {
 	live    live
 	note    note
 	drop    drop
-	copying bool // the file system cannot splice
+	copying bool // splice does not work here
 
 	failing    bool          // the file cannot be written; the pipes are left alone, unless drop is on
 	retryDelay time.Duration // 0 once bytes were moved

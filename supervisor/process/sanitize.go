@@ -19,6 +19,8 @@ import (
 //     they are missing, the runtime of Go has opened /dev/null before main.
 //   - Orphans of the children become children of this process
 //     (PR_SET_CHILD_SUBREAPER, prctl(2)).
+//   - Where processes cannot be waited for, that is told now: without it no end would
+//     ever be seen.
 //   - Signals that are ignored stay without effect here, but no child inherits
 //     that. signal.Ignored says false for them from now on.
 //
@@ -27,6 +29,9 @@ import (
 func Sanitize() error {
 	if err := closeOnExec(); err != nil {
 		return fmt.Errorf("cannot set descriptors to be closed on exec: %v", err)
+	}
+	if err := canWait(); err != nil {
+		return err
 	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("cannot become a child subreaper: %v", err)

@@ -43,6 +43,16 @@ func peek() (int, tree.Exit) {
 	}
 }
 
+// canWait says in words why peek does not work here.
+func canWait() error {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err == nil || err == unix.ECHILD || err == unix.EINTR {
+		return nil
+	}
+	return fmt.Errorf("cannot wait for processes by waitid(2): %w (a filter of system calls that forbids it?)", err)
+}
+
 // reap takes a zombie away.
 func reap(pid int) {
 	for {
