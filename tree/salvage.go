@@ -112,10 +112,11 @@ func (v *salvager) adopt(n *node, l Living) {
 		n.since, n.upAt, n.end, n.fitness = t.now, t.now, ending{}, fitness{}
 	}
 	if !known {
-		n.signalled, n.counted = 0, false
+		n.signalled, n.counted, n.frozen = 0, false, false
 	}
 	n.generation, n.ran, n.pid, n.alive, n.adopted = l.Generation, l.Generation, l.PID, true, true
 	n.held, n.overdue, n.ailing, n.asked, n.killing, n.left = false, false, false, false, false, nil
+	n.stuck = ""
 }
 
 // runs says whether a supervisor is to be up.
@@ -190,7 +191,7 @@ func (v *salvager) lost(c *node) {
 	c.alive = false
 	v.tree.processEnded(c, Exit{Lost: true}, c.signalled)
 	v.tree.send(c.parent, message{kind: childExit, child: c, generation: c.generation})
-	c.ailing, c.killing = false, false
+	c.ailing, c.killing, c.frozen, c.stuck = false, false, false, ""
 	c.pid = 0
 }
 
@@ -212,7 +213,7 @@ func (v *salvager) rest(s, c *node) {
 	default:
 		t.processStopped(c, &left{exit: Exit{Lost: true}, at: t.now, pid: c.pid})
 	}
-	c.alive, c.pid = false, 0
+	c.alive, c.pid, c.frozen, c.stuck = false, 0, false, ""
 	t.settleChild(s, c, c.cause)
 }
 
