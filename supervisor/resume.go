@@ -107,11 +107,10 @@ func leaders(found []process.Found) []process.Found {
 // empty says that no process of the tree is there any more.
 func (w *world) empty() bool { return len(w.alive)+len(w.ahead)+len(w.forked) == 0 }
 
-// resume goes on with the tree of an earlier daemon. It returns once it is known
-// of every process whether it lives.
-func (r *runtime) resume(p *past, w world) {
+// resume goes on with the tree of an earlier daemon, and does what is asked for and
+// not answered. It returns once it is known of every process whether it lives.
+func (r *runtime) resume(p *past, w world, redo []tree.Action) {
 	r.takeOver(p)
-	redo := p.tree.Redo()
 	list := r.adoptions(p, w)
 	started := w.startedEvents(redo)
 	r.reaper.Adopt(list)
@@ -218,7 +217,7 @@ func (r *runtime) redo(p *past, before []tree.Action) {
 		still[key(a)] = true
 	}
 	for _, a := range before {
-		if !still[key(a)] {
+		if isAnswered(a) && !still[key(a)] {
 			continue
 		}
 		if start, ok := a.(tree.Start); ok && r.stopsBefore(start) {
@@ -236,6 +235,16 @@ func (r *runtime) redo(p *past, before []tree.Action) {
 		r.queue = nil
 		r.step(events...)
 	}
+}
+
+// isAnswered says whether an action is one that the tree waits for the answer of, or
+// that holds until another one: what Redo lists.
+func isAnswered(a tree.Action) bool {
+	switch a.(type) {
+	case tree.Start, tree.Stop, tree.Kill, tree.Freeze, tree.Draw, tree.AfterExit:
+		return true
+	}
+	return false
 }
 
 // stopsBefore answers a start that is to be stopped and whose command before it may

@@ -192,20 +192,16 @@ func (r *runtime) goOn(p *past, w world, damage *journal.Damage) error {
 	}
 	r.tellDamage(damage)
 	r.endLeftJobs(w)
-	salvaged := tree.Output{}
-	broken := damage != nil || len(w.ahead) > 0
-	if broken {
-		salvaged = r.salvage(p, &w)
-	}
-	r.takeOver(p)
-	if broken {
+	if damage != nil || len(w.ahead) > 0 {
+		salvaged := r.salvage(p, &w)
+		r.takeOver(p)
 		// A disk that is full heals; until then the journal is behind, which is told.
 		_ = r.compact()
 		r.tell(tree.Output{Reports: salvaged.Reports}, r.now(), nil)
-	}
-	r.resume(p, w)
-	for _, a := range salvaged.Actions {
-		r.execute(a)
+		p.sent = nil // what is asked for now was never sent
+		r.resume(p, w, salvaged.Actions)
+	} else {
+		r.resume(p, w, p.tree.Redo())
 	}
 	r.rewatch()
 	r.noteRoot()
