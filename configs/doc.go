@@ -34,6 +34,7 @@
 //	backoff       = { initial = "1s", max = "60s", factor = 2, jitter = 0.5, decay = "10s" }
 //	health        = { http = "URL", interval = "10s" } # how it is, while it runs
 //	watchdog      = "10s"             # how often it says WATCHDOG=1 (sd_notify)
+//	fd_store      = 16                # descriptors that it may leave for its next start (sd_notify)
 //	watch         = ["**/*.go"]       # a change of these files restarts it
 //	before_start  = ["./migrate"]     # is executed before each start, and part of it
 //	after_exit    = "rm -f run/db.pid" # is executed after each end, and part of it

@@ -75,4 +75,6 @@ func (t table) watchdog(ready ReadyKind) tree.Time {
 
 // Notifies says whether a process gets a socket on which it speaks of itself
 // (sd_notify).
-func (p *Process) Notifies() bool { return p.Ready.Kind == ReadyNotify || p.Watchdog > 0 }
+func (p *Process) Notifies() bool {
+	return p.Ready.Kind == ReadyNotify || p.Watchdog > 0 || p.FDStore > 0
+}

@@ -29,6 +29,9 @@ type Process struct {
 	// Watchdog is the time in which it says WATCHDOG=1 at least once while it runs
 	// (sd_notify); 0: nobody waits for that.
 	Watchdog tree.Time
+	// FDStore is how many descriptors it may leave for its next incarnation
+	// (sd_notify's FDSTORE); 0: none.
+	FDStore int
 	// Log says how its output is kept.
 	Log Log
 	// Setup says who it runs as, and what it may do.
@@ -66,7 +69,7 @@ type Glob struct {
 // processKeys are the keys of a process, in the order in which people write them.
 var processKeys = []string{
 	"command", "dir", "env", "env_file", "restart", "shutdown", "stop_signal", "stop_to", "significant",
-	"success", "on_exit", "ready", "start_timeout", "backoff", "health", "watchdog", "watch", "log", "limits",
+	"success", "on_exit", "ready", "start_timeout", "backoff", "health", "watchdog", "fd_store", "watch", "log", "limits",
 	"user", "group", "groups", "clear_env", "umask", "nice", "ionice", "sched", "cpu_affinity", "oom_score_adj",
 	"rlimits", "no_new_privs", "capabilities", "ambient", "root_dir", "private_tmp", "read_only", "read_write",
 	"inaccessible", "syscalls", "landlock", "sandbox", "secret",
@@ -106,6 +109,7 @@ func (l *loading) child(t table, name string) *member {
 	if p.Watchdog = t.watchdog(ready.Kind); p.Watchdog > 0 && check.Probe.Kind == "" {
 		spec.Health = tree.Health{Failures: 1, Successes: 1} // its own word is the only check
 	}
+	p.FDStore = t.fdStore(ready)
 	spec.Start = p
 	m.settings = Settings{
 		Check:      check,

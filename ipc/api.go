@@ -137,6 +137,8 @@ type Node struct {
 	Status  string `json:"status,omitempty"`
 	Phase   string `json:"phase,omitempty"`
 	MainPID int    `json:"main_pid,omitempty"`
+	// FDStore is how many descriptors it has left for its next incarnation (sd_notify).
+	FDStore int `json:"fd_store,omitempty"`
 	// Trouble is what keeps it from being ready, or what its last check found
 	// wrong, in one line for a person.
 	Trouble string `json:"trouble,omitempty"`

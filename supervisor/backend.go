@@ -316,6 +316,7 @@ func (r *runtime) viewHealth(n *ipc.Node, s tree.Status) {
 	n.Health, n.Trouble = string(s.Health), s.Trouble
 	told := r.notify.Told(tree.Ref{ID: n.Name, Generation: s.Generation})
 	n.Status, n.MainPID = told.Status, told.MainPID
+	n.FDStore = r.stored.count(n.Name)
 	switch {
 	case told.Stopping:
 		n.Phase = "stopping"

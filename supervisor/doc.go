@@ -27,6 +27,7 @@
 //	what it wrote       in the pipe, of which the keeper has a reader, until splice(2)
 //	                    has it in the file
 //	who asked           connections wait at the socket, which the keeper has too
+//	what a process left its stored descriptors (fdstore.go), of which the keeper has copies
 //
 // # Going on
 //

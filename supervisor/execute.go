@@ -57,21 +57,28 @@ func (r *runtime) start(a tree.Start) {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: r.placed(r.wantedAs(a.ID), fault.key, fault.cause)})
 		return
 	}
-	setup = withPID(setup, who, p)
+	given, listen, err := r.given(a.Ref, p.FDStore)
+	if err != nil {
+		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
+		return
+	}
+	setup = withPID(setup, who, p.Watchdog > 0, given != nil)
 	out, err := r.outputs(a.ID, p.Log, who)
 	if err != nil {
+		given.Close()
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
 		return
 	}
 	env := append(unmarked(p.Env), process.Unit(r.treeID, a.ID, a.Generation))
 	spoken, extra, err := r.openReady(a.Ref, p, who)
 	if err != nil {
+		given.Close()
 		out.Close()
 		r.unwatchReady(a.Ref)
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
 		return
 	}
-	env = append(env, spoken...)
+	env = append(append(env, spoken...), listen...)
 	var outputs []journal.Output
 	for _, reader := range out.Readers {
 		r.keeping.put(pipeName(reader.Pipe), reader.FD)
@@ -80,7 +87,7 @@ func (r *runtime) start(a tree.Start) {
 	r.record.expect(a.Ref, outputs)
 	argv := append([]string{p.Program}, p.Argv[1:]...)
 	r.reaper.Start(a.Ref, process.Command{
-		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr, Extra: extra, ExtraFD: p.Ready.FD,
+		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr, Extra: extra, ExtraFD: p.Ready.FD, Passed: given,
 		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits, Setup: setup,
 	})
 }

@@ -155,7 +155,7 @@ func (r *runtime) belongings() []keeper.Held {
 	for ref, fd := range r.reaper.PIDFDs() {
 		add(refName(keptProcess, ref), fd)
 	}
-	return held
+	return append(held, r.heldStored()...)
 }
 
 // Upgrade implements ipc.Backend.

@@ -34,6 +34,7 @@ const (
 	keptNotify  = "notify"  // NAME GENERATION
 	keptReady   = "ready"   // NAME GENERATION: a pipe
 	keptProcess = "process" // NAME GENERATION: a pidfd
+	keptStored  = "stored"  // NAME NUMBER POLL FDNAME: of the store of a process
 )
 
 // exitsName is the file in which the keeper notes how processes ended.

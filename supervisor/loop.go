@@ -74,6 +74,7 @@ func (r *runtime) step(events ...tree.Event) {
 		out := r.tree.Step(now, events...)
 		r.tell(out, now, events)
 		r.followHealth(out.Reports)
+		r.releaseStored(out.Reports)
 		crash.Point("step.noted")
 		if r.record.due() {
 			if err := r.compact(); err != nil {

@@ -21,6 +21,7 @@ import (
 // openReady makes what an incarnation needs to say that it is ready, or well: a
 // socket with the variables that name it, or a pipe.
 func (r *runtime) openReady(ref tree.Ref, p *configs.Process, who identity) (env []string, extra *os.File, err error) {
+	r.storeOf(ref, p.FDStore)
 	if p.Notifies() {
 		address, fd, err := r.notify.Open(ref, who.uid)
 		if err != nil {
@@ -28,6 +29,9 @@ func (r *runtime) openReady(ref tree.Ref, p *configs.Process, who identity) (env
 		}
 		r.keeping.put(refName(keptNotify, ref), fd)
 		env = append(env, "NOTIFY_SOCKET="+address)
+	}
+	if p.FDStore > 0 {
+		env = append(env, "FDSTORE="+strconv.Itoa(p.FDStore))
 	}
 	if p.Watchdog > 0 {
 		env = append(env, "WATCHDOG_USEC="+strconv.FormatInt(int64(p.Watchdog)/1000, 10))
@@ -99,6 +103,7 @@ func (r *runtime) adoptReady(s tree.Status, w world) {
 	cannot := func(err error) {
 		r.log.Warn("cannot hear whether "+ref.ID+" is ready", zap.Error(err))
 	}
+	r.storeOf(ref, p.FDStore)
 	if p.Notifies() {
 		fd, err := r.notify.Adopt(ref, r.keeping.take(refName(keptNotify, ref)), uidOf(p), pid)
 		if err != nil {

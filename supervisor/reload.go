@@ -228,6 +228,9 @@ func processDiff(old, new *configs.Process) []string {
 	if old.Watchdog != new.Watchdog {
 		what = append(what, "watchdog")
 	}
+	if old.FDStore != new.FDStore {
+		what = append(what, "fd_store")
+	}
 	if old.Log != new.Log {
 		what = append(what, "log")
 	}

@@ -111,6 +111,7 @@ func (w *world) empty() bool { return len(w.alive)+len(w.ahead)+len(w.forked) ==
 // not answered. It returns once it is known of every process whether it lives.
 func (r *runtime) resume(p *past, w world, redo []tree.Action) {
 	r.takeOver(p)
+	r.releaseUnkept()
 	list := r.adoptions(p, w)
 	started := w.startedEvents(redo)
 	r.reaper.Adopt(list)

@@ -175,6 +175,7 @@ func (r *runtime) fresh(p *past, w world, damage *journal.Damage) error {
 	}
 	r.tellDamage(damage)
 	r.endLeftJobs(w)
+	r.releaseUnkept()
 	r.record.forgetAll(p.spawned)
 	if err := r.compact(); err != nil {
 		return err

@@ -76,6 +76,7 @@ type runtime struct {
 	noCgroups  string
 	reaping    bool // the reaper runs
 	notify     *probe.Notify
+	stored     *fdStore
 	watcher    *watch.Watcher
 	record     *record
 	meter      usage.Meter
@@ -177,6 +178,8 @@ func (r *runtime) open() error {
 		return err
 	}
 	r.closeStore = sync.OnceFunc(r.store.Close)
+	r.stored = newFDStore(r.keeping)
+	r.stored.restore()
 	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) }, r.record)
 	r.contain()
 	r.prober = probe.NewProber(func(a probe.Answer) { offer(r, r.answers, a) })
@@ -253,7 +256,8 @@ func (r *runtime) close() {
 // checkTree refuses a tree that cannot be run: one that the core finds fault
 // with (the tree file's reader should have, with a place), and one whose children
 // cost more descriptors than the daemon may have: those of their logs and, where
-// a child says itself that it is ready or well, a socket or a pipe.
+// a child says itself that it is ready or well, a socket or a pipe, and what it may
+// leave to be kept.
 func checkTree(c *configs.Config) error {
 	if faults := tree.Check(c.Spec); len(faults) > 0 {
 		return fmt.Errorf("cannot run the tree: %s: %s: %s", faults[0].ID, faults[0].Key, faults[0].Text)
@@ -266,6 +270,7 @@ func checkTree(c *configs.Config) error {
 		if p.Notifies() {
 			descriptors++
 		}
+		descriptors += p.FDStore
 		if p.Ready.Kind == configs.ReadyFD {
 			descriptors++
 		}

@@ -62,17 +62,22 @@ func specOf(who identity) *trampoline.Spec {
 }
 
 // withPID has the number of a process in its environment, by which it knows that
-// WATCHDOG_USEC is meant for it and not for what it starts (sd_watchdog_enabled(3)).
-// Only after the fork there is one. Where no trampoline can be executed it has to do
-// without.
-func withPID(spec *trampoline.Spec, who identity, p *configs.Process) *trampoline.Spec {
-	if _, err := os.Stat(trampoline.Program); p.Watchdog == 0 || err != nil {
+// WATCHDOG_USEC, or LISTEN_FDS where it is given descriptors, is meant for it and not for
+// what it starts (sd_watchdog_enabled(3), sd_listen_fds(3)). Only after the fork there is
+// one. Where no trampoline can be executed it has to do without.
+func withPID(spec *trampoline.Spec, who identity, watched, given bool) *trampoline.Spec {
+	if _, err := os.Stat(trampoline.Program); !watched && !given || err != nil {
 		return spec
 	}
 	if spec == nil {
 		spec = specOf(who)
 	}
-	spec.PIDVariable = "WATCHDOG_PID"
+	if watched {
+		spec.PIDVariables = append(spec.PIDVariables, "WATCHDOG_PID")
+	}
+	if given {
+		spec.PIDVariables = append(spec.PIDVariables, "LISTEN_PID")
+	}
 	return spec
 }
 

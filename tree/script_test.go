@@ -115,6 +115,8 @@ func (p *player) command(lines []string) string {
 		p.wait(duration(p.t, words[1]))
 	case "status":
 		p.status(p.tree.Status(), "")
+	case "keeps":
+		p.keeps(words[1:])
 	case "resume":
 		p.resume()
 	case "salvage":
@@ -418,6 +420,13 @@ func (p *player) change(c tree.Change) {
 		fmt.Fprintf(&p.out, " %s: %s", c.Refusal, c.Cause)
 	}
 	p.out.WriteString("\n")
+}
+
+// keeps tells of each name whether what it has left for its next incarnation is kept.
+func (p *player) keeps(names []string) {
+	for _, name := range names {
+		fmt.Fprintf(&p.out, "%s %v\n", name, p.tree.Keeps(name))
+	}
 }
 
 func (p *player) status(s tree.Status, indent string) {

@@ -219,6 +219,9 @@ func (p page) note(n ipc.Node) string {
 	if n.Status != "" {
 		parts = append(parts, strconv.Quote(n.Status))
 	}
+	if n.FDStore > 0 {
+		parts = append(parts, fmt.Sprintf("fd store %d", n.FDStore))
+	}
 	if n.State == string(tree.Up) && n.Health == string(tree.Healthy) {
 		parts = append([]string{n.Health}, parts...)
 	}

@@ -17,6 +17,7 @@ type processForm struct {
 	Env      int        `json:"env,omitempty"` // + 1; 0 is nil
 	Ready    *readyForm `json:"ready,omitempty"`
 	Watchdog tree.Time  `json:"watchdog,omitempty"`
+	FDStore  int        `json:"fd_store,omitempty"`
 	Log      int        `json:"log"`
 
 	Setup  configs.Setup  `json:"setup,omitzero"`
@@ -65,6 +66,7 @@ func (p *poolWriter) formProcess(process *configs.Process) (processForm, error) 
 		Env:      p.env(process.Env),
 		Log:      log,
 		Watchdog: process.Watchdog,
+		FDStore:  process.FDStore,
 		Setup:    process.Setup,
 		Limits:   process.Limits,
 	}
@@ -142,7 +144,10 @@ func (p *poolReader) process(f processForm) (*configs.Process, error) {
 	dir, err2 := at(p.texts, f.Dir)
 	argv, err3 := tried(f.Argv, func(place int) (string, error) { return at(p.texts, place) })
 	log, err4 := at(p.pool.Logs, f.Log)
-	process := &configs.Process{Program: program, Argv: argv, Shell: f.Shell, Dir: dir, Log: log, Watchdog: f.Watchdog, Setup: f.Setup, Limits: f.Limits}
+	process := &configs.Process{
+		Program: program, Argv: argv, Shell: f.Shell, Dir: dir, Log: log,
+		Watchdog: f.Watchdog, FDStore: f.FDStore, Setup: f.Setup, Limits: f.Limits,
+	}
 	var err5, err6 error
 	if f.Env != 0 {
 		process.Env, err5 = at(p.envs, f.Env-1)

@@ -220,7 +220,7 @@ func (p *player) garbage() {
 	for _, text := range []string{
 		"x", "put", "put ", "put a\nb", "drop", "final 256", "final -1", "taken 0 0 0 0 0 0",
 		"heard 65", "held listen", "exit 1 2 3 4 5 6", "upgrade /bin/true", "signal 9", "\x00\xff", strings.Repeat("a", 40000),
-		"put " + strings.Repeat("n", 300), "claimed now", "ping 1", "pong 99999999999999999999", "end",
+		"put " + strings.Repeat("n", 500), "claimed now", "ping 1", "pong 99999999999999999999", "end",
 	} {
 		for _, fds := range [][]int{nil, {0}, {0, 1, 2}} {
 			for sendOn(p.link.fd, []byte(text), fds) == unix.EAGAIN {

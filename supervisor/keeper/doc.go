@@ -12,7 +12,7 @@
 //     become its own when the daemon dies. It reaps them, and remembers how they
 //     ended until a daemon has taken that down;
 //   - descriptors, under names: the listening socket, the lock, the readers of the
-//     log pipes;
+//     log pipes, what processes have left for their next incarnations;
 //   - signals that the tree was sent and that no daemon has acted upon.
 //
 // When the keeper dies, the daemon, which is the parent of the children, becomes the

@@ -70,10 +70,10 @@ var shapes = map[kind]struct {
 	msgClaimed: {}, msgServing: {}, msgReady: {}, msgStopping: {}, msgEnd: {},
 }
 
-// Limits of a message: names are short, and what is sent fits the other end's
-// buffer.
+// Limits of a message: names are short (the longest is that of a descriptor which a
+// process has stored), and what is sent fits the other end's buffer.
 const (
-	nameBytesMax    = 255
+	nameBytesMax    = 400
 	messageBytesMax = 32 << 10
 )
 

@@ -6,7 +6,7 @@ import (
 )
 
 // Put has the keeper hold a copy of a descriptor for the daemons to come. One that
-// it holds under the same name is closed. A name is 1 to 255 bytes without a
+// it holds under the same name is closed. A name is 1 to 400 bytes without a
 // newline. ListenName and ExitsName mean something to the keeper. The error is that
 // of a name or of a copy that could not be made; that the keeper holds the
 // descriptor is not told.

@@ -33,6 +33,11 @@
 // Drain reads, at once, what was said before the end. A watchdog does the same
 // before it barks, and begins anew where it comes late itself.
 //
+// Descriptors that come with a message are closed at once, which is all that
+// sd_notify_barrier asks for, but for those to be stored (FDSTORE=1) of an incarnation
+// for which Keep was called: its Keeper has them as soon as the message is read, by
+// Drain too. Of one whose process is not known yet no more are held than it may leave.
+//
 // Goroutines: Prober has one that plans and one for each question that waits for
 // its answer, Notify one, asleep in Go's poller over one epoll set, whose deadline
 // is the next watchdog's. None belongs to a process.

@@ -31,6 +31,7 @@ type notice struct {
 	extend                     tree.Time
 	watchdog, trigger          bool
 	watchdogSpan               time.Duration
+	storing
 }
 
 // parseNotice reads lines of the form KEY=VALUE. What it does not know or cannot
@@ -59,6 +60,8 @@ func parseNotice(data []byte) notice {
 			said.trigger = said.trigger || string(value) == "trigger"
 		case "WATCHDOG_USEC":
 			said.watchdogSpan = time.Duration(1000 * parseNumber(value, spanMax))
+		default:
+			said.hear(string(key), string(value))
 		}
 	}
 	return said
@@ -93,9 +96,9 @@ func cleanStatus(value []byte) string {
 }
 
 // receive reads one message without waiting. Of one that is too long only the
-// whole lines of its beginning are heard; descriptors that came with it are
-// closed, which is all that sd_notify_barrier asks for.
-func receive(fd int) ([]byte, sender, error) {
+// whole lines of its beginning are heard. The descriptors that came with it are the
+// caller's.
+func receive(fd int) ([]byte, sender, []int, error) {
 	var data [messageMax]byte
 	control := make([]byte, unix.CmsgSpace(passedMax*4)+unix.CmsgSpace(unix.SizeofUcred))
 	for {
@@ -104,32 +107,30 @@ func receive(fd int) ([]byte, sender, error) {
 			continue
 		}
 		if err != nil {
-			return nil, sender{}, err
+			return nil, sender{}, nil, err
 		}
-		from := openControls(control[:controls])
+		from, fds := openControls(control[:controls])
 		heard := data[:n]
 		if flags&unix.MSG_TRUNC != 0 {
 			heard = heard[:bytes.LastIndexByte(heard, '\n')+1]
 		}
-		return heard, from, nil
+		return heard, from, fds, nil
 	}
 }
 
-// openControls closes passed descriptors and finds the sender's credentials.
-func openControls(control []byte) sender {
-	from := sender{uid: -1}
+// openControls finds the sender's credentials and the descriptors that it passes.
+func openControls(control []byte) (from sender, fds []int) {
+	from = sender{uid: -1}
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
-		return from
+		return from, nil
 	}
 	for _, m := range messages {
-		if fds, err := unix.ParseUnixRights(&m); err == nil {
-			for _, fd := range fds {
-				unix.Close(fd)
-			}
+		if some, err := unix.ParseUnixRights(&m); err == nil {
+			fds = append(fds, some...)
 		} else if who, err := unix.ParseUnixCredentials(&m); err == nil {
 			from = sender{pid: int(who.Pid), uid: int(who.Uid)}
 		}
 	}
-	return from
+	return from, fds
 }

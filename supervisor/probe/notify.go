@@ -38,6 +38,7 @@ type Notify struct {
 	// are read under it, so that Drain finds none half judged.
 	socketsMu sync.Mutex
 	sockets   map[tree.Ref]*socket
+	keepers   map[tree.Ref]keeping // of sockets to come
 	pipes     map[tree.Ref]*socket
 	numbers   map[int32]*socket
 	number    int32
@@ -49,6 +50,7 @@ type Notify struct {
 type message struct {
 	notice
 	sender sender
+	fds    []int // to be stored
 }
 
 // NewNotify starts the goroutine, by which deliver is called: once when a process is
@@ -65,6 +67,7 @@ func NewNotify(deliver func(Said)) (*Notify, error) {
 		done:    make(chan struct{}),
 		uid:     os.Geteuid(),
 		sockets: map[tree.Ref]*socket{},
+		keepers: map[tree.Ref]keeping{},
 		pipes:   map[tree.Ref]*socket{},
 		numbers: map[int32]*socket{},
 	}
@@ -125,6 +128,8 @@ func (n *Notify) enter(s *socket) error {
 		n.pipes[s.ref] = s
 	} else {
 		n.sockets[s.ref] = s
+		s.keeping = n.keepers[s.ref]
+		delete(n.keepers, s.ref)
 	}
 	n.numbers[s.number] = s
 	return nil
@@ -206,6 +211,7 @@ func (n *Notify) Cancel(ref tree.Ref) (socket, pipe bool) {
 	n.close(s)
 	n.close(p)
 	delete(n.sockets, ref)
+	delete(n.keepers, ref)
 	delete(n.pipes, ref)
 	return s != nil, p != nil
 }
@@ -217,6 +223,7 @@ func (n *Notify) close(s *socket) {
 		unix.Close(s.fd)
 		delete(n.numbers, s.number)
 		s.fd = -1
+		s.drop()
 	}
 }
 
@@ -229,6 +236,7 @@ func (n *Notify) Close() {
 	for _, s := range n.numbers {
 		unix.Close(s.fd)
 		s.fd = -1
+		s.drop()
 	}
 	clear(n.sockets)
 	clear(n.pipes)
@@ -270,15 +278,16 @@ func (n *Notify) read(s *socket, messages int) {
 		return
 	}
 	for range messages {
-		data, from, err := receive(s.fd)
+		data, from, fds, err := receive(s.fd)
 		if err != nil {
 			return
 		}
 		said := parseNotice(data)
+		fds = s.admit(&said, fds)
 		if said == (notice{}) {
 			continue // nothing that anybody here wants to know
 		}
-		m := message{notice: said, sender: from}
+		m := message{notice: said, sender: from, fds: fds}
 		if s.pid == 0 || from.pid != s.pid {
 			m.sender.look()
 		}
@@ -291,15 +300,19 @@ func (n *Notify) judge(s *socket, m message) {
 	if s.pid == 0 {
 		if len(s.held) < heldMax {
 			s.held = append(s.held, m)
+		} else {
+			discardAll(m.fds)
 		}
 		return
 	}
 	if !m.sender.belongsTo(s, n.uid) {
+		discardAll(m.fds)
 		if !s.strange {
 			s.strange = true
 			n.post(Said{Ref: s.ref, Stranger: m.sender.pid})
 		}
 		return
 	}
+	s.pass(m)
 	n.tell(s, m.notice)
 }

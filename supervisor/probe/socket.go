@@ -26,6 +26,7 @@ type socket struct {
 	ready   bool
 	told    Told
 	strange bool // a stranger was reported
+	keeping keeping
 	dog     watchdog
 	extend  tree.Time // the last wish for more time
 	// extending: it waits to be told.

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"maps"
 	"os"
 	"syscall"
 
@@ -43,6 +42,9 @@ type Command struct {
 	// belongs to the reaper as Stdout does.
 	Extra   *os.File
 	ExtraFD int
+	// Passed, if set, are what the child has as descriptors 3 and up, all below
+	// ExtraFD. They belong to the reaper as Stdout does.
+	Passed *Passed
 
 	extra map[int]*os.File // its other descriptors, by number; they stay the caller's
 }
@@ -51,13 +53,23 @@ type Command struct {
 const firstExtra = 3
 
 // descriptors are those that the child has beside the standard streams, by number.
-func (c *Command) descriptors() map[int]*os.File {
-	if c.Extra == nil {
-		return c.extra
+func (c *Command) descriptors() map[int]uintptr {
+	all := map[int]uintptr{}
+	for i, fd := range c.Passed.all() {
+		all[firstExtra+i] = uintptr(fd)
 	}
-	all := map[int]*os.File{c.ExtraFD: c.Extra}
-	maps.Copy(all, c.extra)
+	if c.Extra != nil {
+		all[c.ExtraFD] = c.Extra.Fd()
+	}
+	for number, file := range c.extra {
+		all[number] = file.Fd()
+	}
 	return all
+}
+
+// free is the first descriptor behind all that the child is to have.
+func (c *Command) free() int {
+	return max(firstExtra+len(c.Passed.all()), c.ExtraFD+1)
 }
 
 // userName is what failures call the user of a child.
@@ -76,4 +88,5 @@ func (c *Command) close() {
 			file.Close()
 		}
 	}
+	c.Passed.Close()
 }

@@ -80,10 +80,10 @@ func (r *Reaper) launch(c *Command, name, group string) (pid int, g *cgroup, pip
 	}
 	status := os.NewFile(uintptr(ends[1]), "status")
 	defer status.Close()
-	own := max(firstExtra, c.ExtraFD+1) // beside what it is to hand on
+	own := c.free() // beside what it is to hand on
 	launch := Command{
 		Argv: []string{trampoline.Program}, Env: []string{trampoline.Variable(own, own+1)},
-		Stdout: c.Stdout, Stderr: c.Stderr, Limits: c.Limits, Extra: c.Extra, ExtraFD: c.ExtraFD,
+		Stdout: c.Stdout, Stderr: c.Stderr, Limits: c.Limits, Extra: c.Extra, ExtraFD: c.ExtraFD, Passed: c.Passed,
 		extra: map[int]*os.File{own: packed, own + 1: status},
 	}
 	for _, variable := range c.Env {

@@ -165,11 +165,11 @@ func (r *Reaper) attributes(c *Command) (*syscall.ProcAttr, *failure) {
 		}
 		files[i] = file.Fd()
 	}
-	for number, file := range c.descriptors() {
+	for number, fd := range c.descriptors() {
 		for len(files) <= number {
 			files = append(files, ^uintptr(0)) // is closed
 		}
-		files[number] = file.Fd()
+		files[number] = fd
 	}
 	return &syscall.ProcAttr{
 		Dir:   c.Dir,

@@ -27,8 +27,8 @@ func (t *trampoline) execute() *Failure {
 	if f != nil {
 		return f
 	}
-	if t.PIDVariable != "" {
-		t.setenv(t.PIDVariable, strconv.Itoa(os.Getpid()))
+	for _, name := range t.PIDVariables {
+		t.setenv(name, strconv.Itoa(os.Getpid()))
 	}
 	if _, err := unix.Write(t.status, []byte{Ready}); err != nil && !errors.Is(err, unix.EPIPE) {
 		return fail("command", err, "cannot tell that all is set up")

@@ -8,8 +8,8 @@ type Spec struct {
 	Argv []string `json:"argv"`
 	// Env is the whole environment, NAME=value each.
 	Env []string `json:"env"`
-	// PIDVariable is the variable that gets its number; empty: none.
-	PIDVariable string `json:"pid_variable,omitempty"`
+	// PIDVariables are the variables that get its number.
+	PIDVariables []string `json:"pid_variables,omitempty"`
 	// Dir is the working directory; empty is the one that the trampoline was started in.
 	Dir string `json:"dir"`
 
