@@ -51,10 +51,10 @@ func (t *Tree) requestStop(c *node, brutal bool) {
 // kill ends a child that is Stopping without grace; a supervisor with all that
 // is below it, in no order.
 func (t *Tree) kill(n *node) {
-	t.setDeadline(n, 0)
 	if n.killing {
 		return
 	}
+	t.setDeadline(n, 0)
 	n.killing = true
 	if !n.isSupervisor() {
 		n.frozen = false // that does not keep it from being killed
