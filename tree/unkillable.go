@@ -26,9 +26,11 @@ func (t *Tree) processSurvives(e Survives) {
 }
 
 // refuseWaiters answers those who wait for the end of a process that cannot be killed.
-// What they have asked for is done when that ends after all.
+// What they have asked for is done when that ends after all. A supervisor that was
+// asked to stop meanwhile waits no longer.
 func (t *Tree) refuseWaiters(n *node) {
 	for s := n.parent; s != nil; s = s.parent {
+		t.wake(s)
 		if s.op != nil {
 			t.act(Reply{ID: s.op.call, Refusal: Unkillable, Cause: n.survivor()})
 			s.op.call = 0
