@@ -19,6 +19,7 @@ func (t *Tree) resume() {
 		return // there was nothing yet to go on with: Boot is still to come
 	}
 	t.resumed = t.report(Report{Kind: DaemonStarted, Node: t.root.id(), Request: "resume"})
+	t.inspectAgain()
 }
 
 // processAdopted: the process is watched by another runtime than the one that

@@ -9,6 +9,16 @@ const killPatience = 5 * Second
 // inspect: a process was killed and is still there.
 func (t *Tree) inspect(n *node) { t.act(Inspect{n.ref()}) }
 
+// inspectAgain has those asked about once more that were asked about in vain: the
+// runtime that was to answer is gone.
+func (t *Tree) inspectAgain() {
+	t.each(func(n *node) {
+		if n.runs() && !n.isSupervisor() && n.killing && n.stuck == "" && n.deadline == 0 && !t.opts.OTP {
+			t.after(n, killPatience)
+		}
+	})
+}
+
 // processSurvives: something of a killed process is left, and nothing more can be done
 // about it. Who waits for its end is told so, and no second incarnation is started
 // beside it: its supervisor waits, and goes on if it ends after all. Only the end of
