@@ -149,9 +149,11 @@ func (w *world) startedEvents(redo []tree.Action) []tree.Event {
 // adoptions are the processes that the reaper is to take over, the dead ones
 // included: how they ended is to be found out.
 func (r *runtime) adoptions(p *past, w world) []process.Adoption {
-	asked := map[tree.Ref]bool{}
+	asked, frozen := map[tree.Ref]bool{}, map[tree.Ref]bool{}
 	for _, a := range p.tree.Redo() {
 		switch a := a.(type) {
+		case tree.Freeze:
+			frozen[a.Ref] = true
 		case tree.Stop:
 			asked[a.Ref] = true
 		case tree.Kill:
@@ -165,7 +167,7 @@ func (r *runtime) adoptions(p *past, w world) []process.Adoption {
 		}
 		a := process.Adoption{
 			Ref: ref, Identity: id, PIDFD: r.keeping.takePIDFD(ref),
-			Asked: asked[ref], Lookup: r.keeping.ended,
+			Asked: asked[ref], Frozen: frozen[ref], Lookup: r.keeping.ended,
 		}
 		if e, ok := p.reaped[ref]; ok {
 			a.Ended = &process.Ended{Exit: e.Exit, At: e.At}

@@ -11,8 +11,9 @@ import (
 // that was killed, Freeze for one that is frozen, Draw for a delay in which chance
 // has still to have its part, AfterExit for one that has ended and whose end is not
 // complete. A runtime whose predecessor has died cannot know which
-// of it was carried out. Signals are not among it: nothing answers them. Redo changes
-// nothing.
+// of it was carried out. Signals are not among it: nothing answers them. Nor is the thaw of
+// one that is not frozen: whoever lives and is not named here with Freeze is to run.
+// Redo changes nothing.
 func (t *Tree) Redo() []Action {
 	var open []*node
 	t.each(func(n *node) {

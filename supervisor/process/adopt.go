@@ -30,6 +30,8 @@ type Adoption struct {
 	Ended *Ended
 	// Asked says that Stop or Kill had been called.
 	Asked bool
+	// Frozen says that it is to be frozen; any other one runs, whatever was done to it.
+	Frozen bool
 	// Lookup asks whoever reaps the process how it ended; nil: nobody would know.
 	// It is called on the goroutine of Run, must not block, and may learn of an
 	// end after it has happened: Reaper.Ended says when.
@@ -97,6 +99,9 @@ func (r *Reaper) adopt(a Adoption) {
 		cgroup:  inherited(a.Identity.Cgroup),
 	}
 	r.children[c.ref] = c
+	if !a.Frozen {
+		c.cgroup.thaw()
+	}
 	there := c.recognise(a.PIDFD)
 	switch {
 	case there:

@@ -382,3 +382,25 @@ func testLeftMembers(t *testing.T, asked, scrubbed bool) {
 	p.commands.Close()
 	silence(t, p.output)
 }
+
+// Whoever is adopted runs, though it was left frozen, unless it is to be frozen.
+func TestAdoptThaws(t *testing.T) {
+	p := newParent(t, "read x; exit 3", "read x; exit 4")
+	list := p.adoptions()
+	for i := range list {
+		list[i].Identity.Cgroup, list[i].Frozen = t.TempDir(), i == 1 // no cgroup, but the files of one
+		if err := os.WriteFile(list[i].Identity.Cgroup+"/cgroup.freeze", []byte("1\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.die()
+	w := newNotedWorld(t, nil, list...)
+	w.wantAdopted(2, os.Getpid())
+	for i, want := range []string{"0\n", "1\n"} {
+		if got, err := os.ReadFile(list[i].Identity.Cgroup + "/cgroup.freeze"); string(got) != want {
+			t.Errorf("%d: cgroup.freeze is %q (%v), not %q", i, got, err, want)
+		}
+	}
+	p.tell(2)
+	w.wantEnds([]tree.Exit{{Code: 3}, {Code: 4}})
+}

@@ -72,6 +72,13 @@ func (c *cgroup) freeze(on bool) error {
 	return c.write("cgroup.freeze", "0")
 }
 
+// thaw lets the group run if it is frozen: whoever was to do that may have died before.
+func (c *cgroup) thaw() {
+	if c != nil && c.frozen() {
+		_ = c.freeze(false)
+	}
+}
+
 // oomKills is how often a process of the group was killed because memory had run
 // out; 0 where nobody counts.
 func (c *cgroup) oomKills() int { return counted(c.read("memory.events"), "oom_kill") }
