@@ -127,8 +127,12 @@ func (w *Watch) afterHalt(out tree.Output) {
 }
 
 // event notes what the tree was told. Odd events, about nothing that is there,
-// change nothing.
+// change nothing; nor does any after the tree has ended: whoever it has left behind
+// then is shown as it was.
 func (w *Watch) event(e tree.Event) {
+	if _, asks := e.(tree.Called); w.halted && !asks {
+		return
+	}
 	switch e := e.(type) {
 	case tree.Started:
 		if w.answer(e.Ref) {
