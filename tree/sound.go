@@ -228,7 +228,7 @@ func (a *auditor) operation(s *node, op *operation) {
 	}
 	about := op.kind != opBoot && op.kind != opEnd && op.kind != opChange
 	a.want(about == (op.child != nil), s, "does %s, and it is not about one child", opWords[op.kind])
-	a.want(!about || op.child == nil || op.kind == opAdd || a.own(s, op.child), s, "works on a child that is not its own")
+	a.want(!about || op.child == nil || op.kind == opAdd || a.own(s, op.child) || op.kind == opRestart && op.child.parent == s, s, "works on a child that is not its own")
 	if op.kind == opChange {
 		a.part(s)
 	}
@@ -247,7 +247,8 @@ func (a *auditor) steps(s *node, op *operation) {
 			a.want(op.kind == opChange && st.child == nil && s.pending != nil && i == len(op.steps)-1, s, "has no specs to take over")
 			continue
 		case st.verb == stepRestart:
-			a.want(op.kind == opRestart && i == len(op.steps)-1 && st.child == op.child, s, "restarts nobody")
+			// Later on its start may have been cut short, and it is temporary: forgotten.
+			a.want(op.kind == opRestart && i == len(op.steps)-1 && st.child == op.child && a.own(s, st.child), s, "restarts nobody")
 		case op.kind == opAdd:
 			a.want(i == 0 && st.child == op.child, s, "adds more than one child")
 		default:
