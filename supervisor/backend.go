@@ -104,6 +104,7 @@ func (r *runtime) daemon() ipc.Daemon {
 // Do implements ipc.Backend.
 func (r *runtime) Do(ctx context.Context, cmd ipc.Command) (*ipc.Result, error) {
 	var request tree.Request
+	bare := false
 	switch cmd.Verb {
 	case "reload":
 		return r.askReload(ctx, cmd)
@@ -116,6 +117,12 @@ func (r *runtime) Do(ctx context.Context, cmd ipc.Command) (*ipc.Result, error) 
 	case "freeze", "thaw":
 		if r.cgroups == nil {
 			return nil, refused("cannot %s %s: that takes a cgroup, and there is none: %s", cmd.Verb, cmd.Node, r.noCgroups)
+		}
+		if err := r.ask(ctx, func() { bare = r.isBare(cmd.Node) }); err != nil {
+			return nil, err
+		}
+		if bare {
+			return nil, refused("cannot %s %s: that takes a cgroup, and it was started without one; `coppice restart %s` gives it one", cmd.Verb, cmd.Node, cmd.Node)
 		}
 		request = tree.FreezeChild{ID: cmd.Node, Thaw: cmd.Verb == "thaw"}
 	case "delete":

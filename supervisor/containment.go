@@ -1,9 +1,12 @@
 package supervisor
 
 import (
+	"os"
+
 	"go.uber.org/zap"
 
 	"coppice/supervisor/process"
+	"coppice/tree"
 )
 
 // contain finds out what holds the processes of a child together: a cgroup of its
@@ -28,13 +31,30 @@ func (r *runtime) startReaper() {
 	go r.reaper.Run()
 }
 
+// meetStrangers takes note of the children that the keeper's process, and this one,
+// have before a fresh tree is started.
+func (r *runtime) meetStrangers() {
+	if c, ok := Charged(); ok {
+		r.strangers = c.Strangers
+		return
+	}
+	r.strangers = process.Children(r.keeping.link.Keeper(), os.Getpid())
+}
+
 // endReaper ends it. Where the tree has ended, nothing of it is to be left.
 func (r *runtime) endReaper() {
 	if r.reaping && r.halted != nil {
-		r.reaper.EndOrphans(r.keeping.link.Keeper())
+		r.reaper.EndOrphans(r.keeping.link.Keeper(), r.strangers)
 	}
 	r.reaper.Close()
 	if r.halted != nil {
 		r.cgroups.Remove()
 	}
+}
+
+// isBare says whether a process that runs has no cgroup of its own: an earlier daemon
+// had none to give. It is called on the loop.
+func (r *runtime) isBare(name string) bool {
+	n, ok := r.tree.Node(name)
+	return ok && n.PID != 0 && r.record.identity(tree.Ref{ID: name, Generation: n.Generation}).Cgroup == ""
 }

@@ -48,6 +48,9 @@ type Charge struct {
 	Detached bool
 	// TreeID is what the tree's processes are marked with.
 	TreeID string
+	// Strangers are the children that the keeper's process had before it had any of the
+	// tree's, from the program that it was before: `exec coppice up` in a script.
+	Strangers []process.Identity `json:",omitempty"`
 }
 
 // GiveUp says that this daemon cannot find out what it is to do, and that its keeper,

@@ -160,6 +160,12 @@ func (r *runtime) adoptions(p *past, w world) []process.Adoption {
 			asked[a.Ref] = true
 		}
 	}
+	carriers := map[tree.Ref][]process.Identity{}
+	for _, f := range w.found {
+		if !f.Job {
+			carriers[f.Ref] = append(carriers[f.Ref], f.Identity)
+		}
+	}
 	var list []process.Adoption
 	add := func(ref tree.Ref, id process.Identity) {
 		if id.Cgroup == "" {
@@ -168,6 +174,11 @@ func (r *runtime) adoptions(p *past, w world) []process.Adoption {
 		a := process.Adoption{
 			Ref: ref, Identity: id, PIDFD: r.keeping.takePIDFD(ref),
 			Asked: asked[ref], Frozen: frozen[ref], Lookup: r.keeping.ended,
+		}
+		for _, other := range carriers[ref] {
+			if other.PID != id.PID {
+				a.Left = append(a.Left, other)
+			}
 		}
 		if e, ok := p.reaped[ref]; ok {
 			a.Ended = &process.Ended{Exit: e.Exit, At: e.At}

@@ -55,7 +55,7 @@ func Run(opts Options) (code int, err error) {
 	if !r.keeping.resuming {
 		// From now on there is something to go on with. A daemon that dies before
 		// has done nothing, and the next one begins as it did.
-		if err := r.keeping.charge(Charge{Folders: r.opts.Folders, Detached: r.opts.Detached, TreeID: r.treeID}); err != nil {
+		if err := r.keeping.charge(Charge{Folders: r.opts.Folders, Detached: r.opts.Detached, TreeID: r.treeID, Strangers: r.strangers}); err != nil {
 			return 1, err
 		}
 	}
@@ -114,6 +114,7 @@ func (r *runtime) claim() (err error) {
 
 // begin starts a fresh tree, or goes on with that of an earlier daemon.
 func (r *runtime) begin() error {
+	r.meetStrangers()
 	p := newPast()
 	var damage *journal.Damage
 	var err error
@@ -167,6 +168,10 @@ func (r *runtime) fresh(p *past, w world, damage *journal.Damage) error {
 	}
 	if err := checkTree(config); err != nil {
 		return err
+	}
+	if err := process.EndLeft(r.treeID); err != nil {
+		r.keeping.begun.Store(true) // trying again would not help
+		return fmt.Errorf("cannot start the tree beside what is left of an earlier run: %w", err)
 	}
 	r.config = config
 	r.tree = tree.New(config.Spec, tree.Options{Seq: r.record.last})

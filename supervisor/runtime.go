@@ -74,7 +74,8 @@ type runtime struct {
 	prober     *probe.Prober
 	cgroups    *process.Cgroups // nil: there are none, and noCgroups says why
 	noCgroups  string
-	reaping    bool // the reaper runs
+	reaping    bool               // the reaper runs
+	strangers  []process.Identity // children of the keeper's process that are none of the tree's
 	notify     *probe.Notify
 	stored     *fdStore
 	watcher    *watch.Watcher

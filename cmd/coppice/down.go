@@ -35,10 +35,11 @@ func (a *app) down(ctx context.Context) error {
 	}
 	defer ends.close()
 	err = a.patiently(func() error { return p.client().Down(ctx) }, a.unfinished(ctx, p))
-	if err != nil && !errors.Is(err, ipc.ErrNoDaemon) { // that one ended between two questions
+	if _, left := errors.AsType[*ipc.Error](err); err != nil && !left && !errors.Is(err, ipc.ErrNoDaemon) { // that one ended between two questions
 		return err
 	}
-	if err := a.awaitEnds(ends); err != nil {
+	// A daemon that could not end all of its tree ends as well, and says so.
+	if err := errors.Join(err, a.awaitEnds(ends)); err != nil && !errors.Is(err, ipc.ErrNoDaemon) {
 		return err
 	}
 	return a.print(fmt.Sprintf("%s is down\n", safe(t.Name)))

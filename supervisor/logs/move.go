@@ -251,6 +251,10 @@ func (k *sink) heal(s *Store) error {
 		return err
 	}
 	err := unix.Fallocate(k.live.file, unix.FALLOC_FL_KEEP_SIZE, k.live.end, roomWanted)
+	if err == nil {
+		// It was a question: kept, the room would be missing to others who ask.
+		_ = unix.Fallocate(k.live.file, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, k.live.end, roomWanted)
+	}
 	switch err {
 	case nil, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINTR:
 		return k.settleDrop()

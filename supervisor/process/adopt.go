@@ -28,6 +28,9 @@ type Adoption struct {
 	// Ended is how the main process ended, if that was written down before. It
 	// is believed and not noted again.
 	Ended *Ended
+	// Left are processes that have the variable of the incarnation and are not the
+	// main process, where all processes were looked at.
+	Left []Identity
 	// Asked says that Stop or Kill had been called.
 	Asked bool
 	// Frozen says that it is to be frozen; any other one runs, whatever was done to it.
@@ -97,6 +100,7 @@ func (r *Reaper) adopt(a Adoption) {
 		asked:   a.Asked,
 		adopted: &adopted{identity: a.Identity, lookup: a.Lookup, parent: unix.Getppid()},
 		cgroup:  inherited(a.Identity.Cgroup),
+		left:    a.Left,
 	}
 	r.children[c.ref] = c
 	if !a.Frozen {

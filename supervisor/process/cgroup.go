@@ -23,19 +23,25 @@ type cgroup struct {
 	spent bool
 }
 
-// read reads one of the group's files; "" if there is none.
+// read reads one of the group's files; "" if there is none, or it cannot be read.
 func (c *cgroup) read(file string) string {
+	text, _ := c.look(file)
+	return text
+}
+
+// look is read with what went wrong.
+func (c *cgroup) look(file string) (string, error) {
 	fd, err := unix.Open(filepath.Join(c.path, file), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer unix.Close(fd)
 	var text [4096]byte
 	n, err := unix.Read(fd, text[:])
 	if err != nil {
-		return ""
+		return "", err
 	}
-	return string(text[:n])
+	return string(text[:n]), nil
 }
 
 func (c *cgroup) write(file, value string) error {
@@ -60,8 +66,15 @@ func counted(text, word string) int {
 }
 
 // empty says that no process is in the group, nor in one below it. A zombie is in
-// none, and a group that was removed had none.
-func (c *cgroup) empty() bool { return counted(c.read("cgroup.events"), "populated") == 0 }
+// none, and a group that was removed had none. One that cannot be looked at, for lack
+// of a descriptor, is not empty.
+func (c *cgroup) empty() bool {
+	text, err := c.look("cgroup.events")
+	if err != nil {
+		return err == unix.ENOENT || err == unix.ENODEV
+	}
+	return counted(text, "populated") == 0
+}
 
 func (c *cgroup) frozen() bool { return strings.TrimSpace(c.read("cgroup.freeze")) == "1" }
 

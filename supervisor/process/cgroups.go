@@ -130,16 +130,7 @@ func (g *Cgroups) Holding(name string, pid int) string {
 // prepare makes the group of a process that is about to be started and sets its
 // limits. fd is the group's, to be closed by the caller.
 func (g *Cgroups) prepare(name string, limits configs.Limits) (c *cgroup, fd int, err error) {
-	c = &cgroup{path: filepath.Join(g.base, name)}
-	if !g.made[c.path] {
-		removeGroups(c.path) // an earlier daemon has left it
-	}
-	fd, err = unix.Open(c.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT {
-		if err = g.make(c); err == nil {
-			fd, err = unix.Open(c.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		}
-	}
+	c, fd, err = g.open(name)
 	if err != nil {
 		return nil, -1, fmt.Errorf("cannot make its cgroup %s: %w", c.path, err)
 	}
@@ -150,11 +141,56 @@ func (g *Cgroups) prepare(name string, limits configs.Limits) (c *cgroup, fd int
 	if err == nil && limits != (configs.Limits{}) {
 		err = g.limit(c, limits)
 	}
+	c.ooms = c.oomKills() // others may have turned on who counts them
 	if err != nil {
 		unix.Close(fd)
 		return nil, -1, err
 	}
 	return c, fd, nil
+}
+
+// rivalsMax is how many groups of a name there may be in which somebody of an earlier
+// run is left.
+const rivalsMax = 100
+
+// open opens a group in which nobody is, of the given name or, where that is not to be
+// had, of one with a number. One that this process has made is used again, unless its
+// processes have made groups below it: with controllers for those it may have no
+// processes itself.
+func (g *Cgroups) open(name string) (c *cgroup, fd int, err error) {
+	folder := unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
+	for rival := 1; rival <= rivalsMax; rival++ {
+		c = &cgroup{path: filepath.Join(g.base, name)}
+		if rival > 1 {
+			c.path = filepath.Join(g.base, fmt.Sprintf("%d.%s", rival, name))
+		}
+		if g.made[c.path] {
+			fd, err = unix.Open(c.path, folder, 0)
+			if err == nil && !hasGroups(fd) {
+				return c, fd, nil
+			}
+			if err == nil {
+				unix.Close(fd)
+			}
+			delete(g.made, c.path)
+		}
+		removeGroups(c.path)
+		if err = g.make(c); !errors.Is(err, os.ErrExist) {
+			break
+		}
+	}
+	if err != nil {
+		return c, -1, err
+	}
+	fd, err = unix.Open(c.path, folder, 0)
+	return c, fd, err
+}
+
+// hasGroups says whether there are groups below one: the links of a folder tell.
+func hasGroups(fd int) bool {
+	const none = 2
+	var stat unix.Stat_t
+	return unix.Fstat(fd, &stat) == nil && stat.Nlink > none
 }
 
 // make makes a child's group, and the folder of all groups if it was removed.
@@ -208,9 +244,13 @@ func (g *Cgroups) Remove() {
 func (g *Cgroups) discard(c *cgroup) {
 	if g == nil {
 		removeGroups(c.path)
+		_ = unix.Rmdir(filepath.Dir(c.path)) // others may be in it
 		return
 	}
 	delete(g.made, c.path)
+	if base := filepath.Dir(c.path); base != g.base {
+		defer unix.Rmdir(base) // it was another one's, and may be empty now
+	}
 	g.husks = slices.DeleteFunc(append(g.husks, c.path), func(path string) bool {
 		removeGroups(path)
 		return unix.Access(path, unix.F_OK) == unix.ENOENT

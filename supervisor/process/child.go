@@ -18,6 +18,10 @@ const (
 	lookMax = 256 * time.Millisecond
 )
 
+// sweepPatience is how long what is left of a child after an end that nobody asked for
+// may take to be gone once it was killed. Then it is told that it is not.
+const sweepPatience = 5 * time.Second
+
 // child is a child of which Started or Adopted was told and Exited was not, or one
 // that had ended when it was to be adopted. Its main process leads its group, so one
 // number names both.
@@ -26,12 +30,16 @@ type child struct {
 	group   group
 	cgroup  *cgroup    // nil: there is none
 	seen    []Identity // below the main process, where there is no cgroup
+	left    []Identity // of one whose parents had died: found by the variable
+	loose   bool       // some of it may be outside its cgroup
 	asked   bool       // Stop or Kill came before the end of the main process
 	swept   bool       // they did not, so what was left of the group was killed
-	killed  bool       // Kill came: whoever turns up of it is killed, too
-	adopted *adopted   // what only a child of another parent has, else nil
-	setup   *setup     // it has not executed its program yet; else nil
-	failed  *failure   // it never will: Started was not told
+	sweptAt time.Time
+	owned   bool     // it was told that something of it is left all the same
+	killed  bool     // Kill came: whoever turns up of it is killed, too
+	adopted *adopted // what only a child of another parent has, else nil
+	setup   *setup   // it has not executed its program yet; else nil
+	failed  *failure // it never will: Started was not told
 
 	// Once the main process has ended, while the group drains:
 	exit tree.Exit
@@ -172,7 +180,7 @@ func (r *Reaper) sweep(c *child) error {
 	if c.asked || c.swept {
 		return nil
 	}
-	c.swept = true
+	c.swept, c.sweptAt = true, time.Now()
 	return r.signalAll(c, unix.SIGKILL)
 }
 
@@ -182,6 +190,7 @@ func (r *Reaper) mainGone(c *child, err error) {
 	if r.mains[c.group.number] == c {
 		delete(r.mains, c.group.number)
 	}
+	r.loosen(c)
 	if r.empty(c) {
 		r.exited(c)
 		return
@@ -225,6 +234,10 @@ func (r *Reaper) lookAt(c *child, now time.Time) {
 		}
 		if c.swept || c.killed {
 			_ = r.signalAll(c, unix.SIGKILL) // who cannot be signalled was told of already
+		}
+		if c.swept && !c.owned && now.Sub(c.sweptAt) >= sweepPatience {
+			c.owned = true
+			r.inspect(c.ref)
 		}
 		c.put(now)
 	}

@@ -16,19 +16,64 @@ const straysMax = 50
 // It comes before Run.
 func (r *Reaper) Contain(treeID string, g *Cgroups) { r.treeID, r.cgroups = treeID, g }
 
-// empty says whether nothing is left of a child, its main process aside.
+// empty says whether nothing is left of a child, its main process aside. What cannot
+// be looked at is not empty.
 func (r *Reaper) empty(c *child) bool {
-	if c.cgroup != nil {
-		return c.cgroup.empty()
+	if c.cgroup != nil && !c.cgroup.empty() {
+		return false
 	}
-	return c.group.empty() && len(r.strays(c)) == 0
+	if c.cgroup != nil && !c.loose {
+		return true
+	}
+	return r.canLook() && (c.group.empty() || c.cgroup != nil && !r.groupLives(c)) && len(r.strays(c)) == 0
+}
+
+// lookFiles is how many descriptors a look at processes may take at a time.
+const lookFiles = 4
+
+// canLook says whether there are descriptors to look at processes with. Without them
+// nobody would be found.
+func (r *Reaper) canLook() bool {
+	var files [lookFiles]int
+	for i := range files {
+		fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return false
+		}
+		files[i] = fd
+		defer unix.Close(fd)
+	}
+	return true
+}
+
+// groupLives says whether somebody in the process group of a child has not ended.
+func (r *Reaper) groupLives(c *child) bool {
+	r.census = nil
+	defer func() { r.census = nil }()
+	return slices.ContainsFunc(r.members(c.group.number), func(m member) bool { return !m.ended() })
+}
+
+// loosen finds out whether some of a child, whose main process was just reaped, are in
+// its process group and not in its cgroup: root can move a process, and one that was
+// moved after its fork may have forked before. They count, too.
+func (r *Reaper) loosen(c *child) {
+	if c.cgroup == nil || c.loose || c.group.empty() {
+		return
+	}
+	r.census = nil
+	c.loose = slices.ContainsFunc(r.members(c.group.number), func(m member) bool { return !m.ended() && !c.cgroup.holds(m.pid) })
+	r.census = nil
 }
 
 // signalAll sends a signal to every process of a child: to its process group at
-// once, then to those that have left it.
+// once, then to those that have left it. A number whose process was reaped is used
+// only where the group has to be named by it.
 func (r *Reaper) signalAll(c *child, number unix.Signal) error {
 	if number == unix.SIGKILL && c.cgroup != nil {
-		return c.cgroup.kill()
+		err := c.cgroup.kill()
+		if !c.loose && r.mains[c.group.number] != c {
+			return err
+		}
 	}
 	err := c.group.signal(number)
 	for range straysMax {
@@ -51,6 +96,9 @@ func (r *Reaper) others(c *child) []Identity {
 		return r.strays(c)
 	}
 	var found []Identity
+	if c.loose {
+		found = r.strays(c)
+	}
 	for _, pid := range c.cgroup.members() {
 		if s, err := readStat(pid); err == nil && s.group != c.group.number {
 			found = append(found, Identity{PID: pid, Start: s.start})
@@ -71,7 +119,7 @@ func (c *child) signalOther(other Identity, number unix.Signal) error {
 	}
 	s, gone := readStat(other.PID)
 	switch {
-	case gone != nil || s.start != other.Start || c.cgroup != nil && !c.cgroup.holds(other.PID):
+	case gone != nil || s.start != other.Start || c.cgroup != nil && !c.loose && !c.cgroup.holds(other.PID):
 		return unix.ESRCH
 	case err == nil:
 		return unix.PidfdSendSignal(pidfd, number, nil, 0)
@@ -84,15 +132,18 @@ func (c *child) signalOther(other Identity, number unix.Signal) error {
 // process by then, or of the keeper, for both are subreapers: so only those need to
 // be looked at, with who descends from them. They are known by the variable of their
 // incarnation, by the session, or because they were seen below the main process
-// before that ended. Who has done away with all three is not found.
+// before that ended. Who has done away with all three is not found. Of a child whose
+// daemon and keeper had died, those are strays too that were found by the variable.
 func (r *Reaper) strays(c *child) []Identity {
 	var found []Identity
+	seen := map[int]bool{}
 	var descend func(pid int, belongs bool)
 	descend = func(pid int, belongs bool) {
 		s, err := readStat(pid)
-		if err != nil {
+		if err != nil || seen[pid] {
 			return
 		}
+		seen[pid] = true
 		belongs = belongs || s.session == c.group.number && !c.group.gone || c.saw(pid, s.start) || hasUnit(pid, c.unit(r.treeID))
 		if belongs && !s.ended() && s.group != c.group.number {
 			found = append(found, Identity{PID: pid, Start: s.start})
@@ -103,6 +154,11 @@ func (r *Reaper) strays(c *child) []Identity {
 	}
 	for _, pid := range r.below(c) {
 		descend(pid, true)
+	}
+	for _, id := range c.left {
+		if s, err := readStat(id.PID); err == nil && s.start == id.Start {
+			descend(id.PID, true)
+		}
 	}
 	for _, pid := range r.orphans(c) {
 		descend(pid, false)
@@ -137,7 +193,7 @@ func (r *Reaper) orphans(c *child) []int {
 }
 
 // endOrphans is EndOrphans, on the goroutine of Run.
-func (r *Reaper) endOrphans(keeper int) {
+func (r *Reaper) endOrphans(keeper int, strangers []Identity) {
 	parents := []*child{{}}
 	if keeper > 1 {
 		parents = append(parents, &child{adopted: &adopted{parent: keeper}})
@@ -156,7 +212,9 @@ func (r *Reaper) endOrphans(keeper int) {
 		killed := 0
 		for _, parent := range parents {
 			for _, pid := range r.orphans(parent) {
-				killed += kill(pid)
+				if !isAmong(pid, strangers) {
+					killed += kill(pid)
+				}
 			}
 		}
 		r.reap()
@@ -164,6 +222,30 @@ func (r *Reaper) endOrphans(keeper int) {
 			return
 		}
 	}
+}
+
+// isAmong says whether a process is one of those.
+func isAmong(pid int, those []Identity) bool {
+	return slices.ContainsFunc(those, func(id Identity) bool {
+		now, err := Identify(pid)
+		return id.PID == pid && err == nil && now.Same(id)
+	})
+}
+
+// Children are the children of processes; 0 is none.
+func Children(parents ...int) []Identity {
+	var list []Identity
+	for _, parent := range parents {
+		if parent <= 0 {
+			continue
+		}
+		for _, pid := range childrenOf(parent) {
+			if id, err := Identify(pid); err == nil {
+				list = append(list, id)
+			}
+		}
+	}
+	return list
 }
 
 // unit is the end of the variable that the processes of a child have.

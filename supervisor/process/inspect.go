@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,7 +44,8 @@ func (r *Reaper) survivors(c *child) []int {
 	var pids []int
 	if c.cgroup != nil {
 		pids = c.cgroup.members()
-	} else {
+	}
+	if c.cgroup == nil || c.loose || r.mains[c.group.number] == c {
 		r.census = nil
 		for _, m := range r.members(c.group.number) {
 			pids = append(pids, m.pid)
@@ -53,6 +55,8 @@ func (r *Reaper) survivors(c *child) []int {
 			pids = append(pids, id.PID)
 		}
 	}
+	slices.Sort(pids)
+	pids = slices.Compact(pids)
 	alive := pids[:0]
 	for _, pid := range pids {
 		if s, err := readStat(pid); err == nil && !s.ended() {

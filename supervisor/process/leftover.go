@@ -2,6 +2,9 @@ package process
 
 import (
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,11 +21,45 @@ const (
 // nobody has read their output, and whoever wanted one asks for it again. The error
 // names one that is still there.
 func EndLeftJobs(treeID string, found []Found) error {
+	return endLeft(treeID, found, func(f *Found) bool { return f.Job })
+}
+
+// EndLeft kills whatever an earlier run of a tree has left: what survived its end, or
+// the descendants of processes that have died with daemon and keeper. The error names
+// one that is still there. Those below another coppice that lives are left alone:
+// somebody has copied the state folder of a tree that runs.
+func EndLeft(treeID string) error {
+	found, err := FindUnits(treeID)
+	if err != nil {
+		return nil // nobody can be found where there is no /proc
+	}
+	above := map[int]bool{unix.Getpid(): true}
+	for pid := unix.Getppid(); pid > 1 && !above[pid]; pid = parentOf(pid) {
+		above[pid] = true
+	}
+	return endLeft(treeID, found, func(f *Found) bool { return !keptByAnother(f.Identity.PID, above) })
+}
+
+// keptByAnother says whether a daemon or keeper is among the ancestors of a process
+// that is none of this process's.
+func keptByAnother(pid int, above map[int]bool) bool {
+	for range 100 { // more than any row of ancestors is long
+		if pid = parentOf(pid); pid <= 1 || above[pid] {
+			return false
+		}
+		if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil && strings.HasPrefix(string(comm), "coppice") {
+			return true
+		}
+	}
+	return false
+}
+
+func endLeft(treeID string, found []Found, which func(*Found) bool) error {
 	pause := leftoverPause
 	for look := 0; ; look++ {
 		var left *Found
 		for i := range found {
-			if found[i].Job {
+			if which(&found[i]) {
 				left = &found[i]
 				left.Identity.kill()
 			}

@@ -63,7 +63,6 @@ func (g *Cgroups) limit(c *cgroup, l configs.Limits) error {
 			return fmt.Errorf("cannot set limits.memory_max: writing 0 to %s: %w", filepath.Join(c.path, "memory.swap.max"), err)
 		}
 	}
-	c.ooms = c.oomKills()
 	return nil
 }
 

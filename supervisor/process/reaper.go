@@ -153,12 +153,12 @@ func (r *Reaper) Forget(name string) {
 }
 
 // EndOrphans kills whoever is left below this process, and below the keeper (0: there is
-// none), that is no child and no job of it: at the end of a tree, when all of its
-// children have been told as gone.
-func (r *Reaper) EndOrphans(keeper int) {
+// none), that is no child and no job of it, nor one of the strangers: at the end of a
+// tree, when all of its children have been told as gone.
+func (r *Reaper) EndOrphans(keeper int, strangers []Identity) {
 	done := make(chan struct{})
 	r.Do(func() {
-		r.endOrphans(keeper)
+		r.endOrphans(keeper, strangers)
 		close(done)
 	})
 	<-done

@@ -91,6 +91,7 @@ func (r *Reaper) enter(a *attempt, pid int) *child {
 		r.superseded(old)
 	}
 	c := &child{ref: a.ref, group: group{number: pid}, cgroup: a.cgroup}
+	c.loose = a.cgroup != nil && r.cgroups.late
 	r.children[a.ref] = c
 	r.mains[pid] = c
 	return c
