@@ -109,10 +109,11 @@
 //	rlimits       = { nofile = 4096, core = 0, as = "2GiB", stack = { soft = "8MiB", hard = "infinity" } }
 //	                                  # as core cpu data fsize locks memlock msgqueue nice nofile nproc
 //	                                  # rss rtprio rttime sigpending stack
-//	no_new_privs  = true              # setuid programs give it nothing; default: true where root
-//	                                  # starts it as another user, and with syscalls or landlock
+//	no_new_privs  = true              # setuid programs give it nothing; default: true for another
+//	                                  # user than coppice's and root, and with syscalls or landlock
 //	capabilities  = ["CAP_NET_BIND_SERVICE"] # all that it may ever have; [] is none
-//	ambient       = ["CAP_NET_BIND_SERVICE"] # those that it begins with though it is not root
+//	ambient       = ["CAP_NET_BIND_SERVICE"] # those that it begins with though it is not root;
+//	                                  # default: none, also where coppice has some itself
 //	root_dir      = "root"            # its /; dir (default /) and the program are then in there
 //	private_tmp   = false             # /tmp and /var/tmp of its own, empty
 //	read_only     = ["/"]             # with all below; of / but for /dev, /proc and /sys

@@ -32,11 +32,12 @@ type Setup struct {
 	Rlimits []Rlimit `json:"rlimits,omitempty"`
 
 	// NoNewPrivs takes from it what setuid bits and file capabilities would give
-	// (PR_SET_NO_NEW_PRIVS); nil: if root starts it as another user.
+	// (PR_SET_NO_NEW_PRIVS); nil: if it is another user than the daemon and not root.
 	NoNewPrivs *bool `json:"no_new_privs,omitempty"`
 	// Capabilities are what it may ever have, with CAP_; nil is what the daemon may.
 	Capabilities *[]string `json:"capabilities,omitempty"`
-	// Ambient are those that it begins with, also as another user than root.
+	// Ambient are those that it begins with, also as another user than root. Without any,
+	// another user than root, or than the daemon, has none of the daemon's either.
 	Ambient []string `json:"ambient,omitempty"`
 
 	// RootDir is the folder that is its /; "" is the host's.

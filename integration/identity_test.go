@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // tell is a command that tells all that the kernel says of the process: of its shell,
@@ -571,6 +574,40 @@ func TestSetupsWithoutRoot(t *testing.T) {
 		b := own(keys)
 		if r := b.run("up", "-d"); r.code != 1 || !strings.Contains(r.errors, want) {
 			t.Errorf("%s: exit code %d: %s", keys, r.code, r.errors)
+		}
+	}
+}
+
+// A daemon that is not root has what lets it switch users as ambient capabilities. What
+// it starts does not: it would be root by them.
+func TestAmbientCapabilitiesAreNotHandedOn(t *testing.T) {
+	asRoot(t)
+	for _, keys := range []string{
+		"", "umask = \"022\"\n", "user = \"daemon\"\n", "user = \"daemon\"\numask = \"022\"\n",
+		"user = \"daemon\"\nno_new_privs = false\n", "ambient = [\"CAP_KILL\"]\n",
+	} {
+		b := newBedOutside(t)
+		b.write("coppice.toml", "")
+		if err := errors.Join(os.Chown(b.dir, 65534, 65534), os.Chmod(b.path("coppice.toml"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		b.user = &syscall.Credential{Uid: 65534, Gid: 65534}
+		b.ambient = []uintptr{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_KILL}
+		got := b.report(keys)
+		capabilities, privs := "0000000000000000", "0"
+		if strings.HasPrefix(keys, "ambient") {
+			capabilities = "0000000000000020"
+		}
+		if strings.HasPrefix(keys, "user") && !strings.Contains(keys, "false") {
+			privs = "1"
+		}
+		for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
+			if got.one(set) != capabilities {
+				t.Errorf("%q: %s is %s", keys, set, got.one(set))
+			}
+		}
+		if got.one("NoNewPrivs") != privs {
+			t.Errorf("%q: no_new_privs is %s", keys, got.one("NoNewPrivs"))
 		}
 	}
 }

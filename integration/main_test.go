@@ -69,6 +69,7 @@ type bed struct {
 	program string              // another build of the program; "": the one under test
 	env     []string            // what its commands have in their environment, beside the usual
 	user    *syscall.Credential // whose its commands are; nil: this test's
+	ambient []uintptr           // the capabilities that they have as another user
 }
 
 // newBed makes a folder with a tree file.
@@ -120,7 +121,7 @@ func (b *bed) command(args ...string) *exec.Cmd {
 	b.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, cmp.Or(b.program, binary), args...)
 	cmd.Dir = b.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: b.user}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: b.user, AmbientCaps: b.ambient}
 	cmd.Env = append(append(os.Environ(), "NO_COLOR=1", "COPPICE_SOCKET=", "COPPICE_STATE="), b.env...)
 	return cmd
 }

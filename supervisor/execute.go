@@ -88,7 +88,7 @@ func (r *runtime) start(a tree.Start) {
 	argv := append([]string{p.Program}, p.Argv[1:]...)
 	r.reaper.Start(a.Ref, process.Command{
 		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr, Extra: extra, ExtraFD: p.Ready.FD, Passed: given,
-		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits, Setup: setup,
+		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient, Limits: p.Limits, Setup: setup,
 	})
 }
 

@@ -95,7 +95,7 @@ func (r *runtime) beside(name string, spec *tree.ChildSpec, c *configs.Command, 
 	}
 	return process.Command{
 		Argv: append([]string{c.Program}, c.Argv[1:]...), Env: append(unmarked(p.Env), env...), Dir: p.Dir,
-		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits, Setup: setup,
+		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient, Limits: p.Limits, Setup: setup,
 	}, ""
 }
 

@@ -24,6 +24,8 @@ type identity struct {
 	uid  int
 	// noNewPrivs says that setuid bits give it nothing.
 	noNewPrivs bool
+	// noAmbient says that it gets no capabilities of the daemon's beside those of root.
+	noAmbient bool
 }
 
 // setupFault is what cannot be set up, and the key of the tree file that wants it.
@@ -32,7 +34,7 @@ type setupFault struct{ key, cause string }
 // identify finds who a process runs as. It is asked for each start, for accounts come
 // and go; who is not there now is nobody, and never root.
 func identify(s *configs.Setup) (identity, *setupFault) {
-	who := identity{uid: os.Geteuid()}
+	who := identity{uid: os.Geteuid(), noAmbient: os.Geteuid() != 0}
 	if s.User == "" && s.Group == "" && s.Groups == nil {
 		who.noNewPrivs = s.NoNewPrivs != nil && *s.NoNewPrivs
 		return who, nil
@@ -51,13 +53,14 @@ func identify(s *configs.Setup) (identity, *setupFault) {
 			return who, fault
 		}
 	}
-	root := os.Geteuid() == 0
 	who.uid, who.name = int(account.UID), account.String()
-	who.noNewPrivs = root && account.UID != 0
+	other := who.uid != os.Geteuid()
+	who.noAmbient = other || who.uid != 0
+	who.noNewPrivs = other && who.uid != 0
 	if s.NoNewPrivs != nil {
 		who.noNewPrivs = *s.NoNewPrivs
 	}
-	if root || s.Groups != nil || wanted.Uid != uint32(os.Geteuid()) || wanted.Gid != uint32(os.Getegid()) {
+	if os.Geteuid() == 0 || s.Groups != nil || other || wanted.Gid != uint32(os.Getegid()) {
 		who.credential = &wanted
 	}
 	return who, nil

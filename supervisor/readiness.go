@@ -182,7 +182,7 @@ func (r *runtime) runProbe(ref tree.Ref, p *configs.Process, how configs.Probe) 
 			}
 			id = r.startJob(ref, process.Command{
 				Argv: append([]string{how.Program}, how.Argv[1:]...), Env: p.Env, Dir: p.Dir,
-				User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, Limits: p.Limits, Setup: setup,
+				User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient, Limits: p.Limits, Setup: setup,
 			}, time.Duration(how.Timeout), func(d process.JobDone) { done <- d })
 		})
 		if err != nil {

@@ -51,7 +51,7 @@ func setupOf(s *configs.Setup, who identity) (*trampoline.Spec, *setupFault) {
 
 // specOf is what a trampoline has to set up for who a process runs as.
 func specOf(who identity) *trampoline.Spec {
-	spec := &trampoline.Spec{UserName: who.name, NoNewPrivs: who.noNewPrivs}
+	spec := &trampoline.Spec{UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient}
 	if c := who.credential; c != nil {
 		spec.User = &trampoline.User{UID: int(c.Uid), GID: int(c.Gid), Groups: []int{}}
 		for _, group := range c.Groups {

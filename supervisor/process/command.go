@@ -26,12 +26,15 @@ type Command struct {
 	// NoNewPrivs keeps the child from what setuid bits and file capabilities would
 	// give it, see PR_SET_NO_NEW_PRIVS in prctl(2).
 	NoNewPrivs bool
+	// NoAmbient takes the daemon's ambient and inheritable capabilities from the child,
+	// which would outlive a change of the user and exec, see capabilities(7).
+	NoAmbient bool
 	// Limits are what the child's cgroup is limited to. Without one a start with
 	// limits fails.
 	Limits configs.Limits
 	// Setup is what a trampoline sets up before it executes the program; nil: there is
-	// nothing, and no trampoline. Its Argv, Env and Dir are those of the command; User
-	// and NoNewPrivs serve to explain failures alone where there is a Setup.
+	// nothing, and no trampoline. Its Argv, Env and Dir are those of the command; User,
+	// NoNewPrivs and NoAmbient serve to explain failures alone where there is a Setup.
 	Setup *trampoline.Spec
 	// Stdout and Stderr are what the child writes to; nil is /dev/null. They may
 	// be the same file. They belong to the reaper from Start on, which closes

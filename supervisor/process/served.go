@@ -128,7 +128,7 @@ func (m *mounts) holds(c *Command) bool {
 
 // plainSetup sets up nothing but what a fork does by itself.
 func plainSetup(c *Command) *trampoline.Spec {
-	spec := &trampoline.Spec{UserName: c.UserName, NoNewPrivs: c.NoNewPrivs}
+	spec := &trampoline.Spec{UserName: c.UserName, NoNewPrivs: c.NoNewPrivs, NoAmbient: c.NoAmbient}
 	if c.User != nil {
 		spec.User = &trampoline.User{UID: int(c.User.Uid), GID: int(c.User.Gid), Groups: []int{}}
 		for _, group := range c.User.Groups {

@@ -3,12 +3,14 @@ package process
 import (
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coppice/supervisor/crash"
+	"coppice/supervisor/trampoline"
 	"coppice/tree"
 )
 
@@ -182,24 +184,40 @@ func (r *Reaper) attributes(c *Command) (*syscall.ProcAttr, *failure) {
 
 // fork is fork and exec.
 func fork(file string, c *Command, attr *syscall.ProcAttr) (pid int, err error) {
-	if !c.NoNewPrivs {
+	noAmbient := c.NoAmbient && inherits()
+	if !c.NoNewPrivs && !noAmbient {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		return forkHere(file, c.Argv, attr)
 	}
-	// A child has the no_new_privs of the thread that forks it, and a thread that
-	// has it once has it for ever: this one ends with its goroutine.
+	// A child has the no_new_privs and the capabilities of the thread that forks it, and
+	// a thread that has it once has it for ever: this one ends with its goroutine.
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
-		if err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err == nil {
+		if c.NoNewPrivs {
+			err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		}
+		if err == nil && noAmbient {
+			err = trampoline.DropInheritable()
+		}
+		if err == nil {
 			pid, err = forkHere(file, c.Argv, attr)
 		}
 	}()
 	<-done
 	return pid, err
 }
+
+// inherits says whether children inherit capabilities by themselves: ambient ones are
+// inheritable, too.
+var inherits = sync.OnceValue(func() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	err := unix.Capget(&header, &sets[0])
+	return err != nil || sets[0].Inheritable|sets[1].Inheritable != 0
+})
 
 // forkHere is fork and exec on this thread, to which the goroutine is locked. The child
 // gets the signal mask of the thread that forks it, which is the one that the daemon was

@@ -32,6 +32,9 @@ type Spec struct {
 	NoNewPrivs bool `json:"no_new_privs,omitempty"`
 	// Capabilities are what it may have at most, the bounding set, by number.
 	Capabilities *[]int `json:"capabilities,omitempty"`
+	// NoAmbient takes all inheritable capabilities from it, and so the ambient ones, but
+	// for those of Ambient.
+	NoAmbient bool `json:"no_ambient,omitempty"`
 	// Ambient are those that it begins with, also as another user than root.
 	Ambient []int `json:"ambient,omitempty"`
 

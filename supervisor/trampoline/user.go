@@ -84,7 +84,7 @@ func (t *trampoline) bound() *Failure {
 // what the tree file says. Root gets what is left in the bounding set by exec.
 func (t *trampoline) setCapabilities() *Failure {
 	if t.Capabilities == nil && t.Ambient == nil {
-		return nil
+		return t.giveUpAmbient()
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var now [2]unix.CapUserData
@@ -113,6 +113,30 @@ func (t *trampoline) setCapabilities() *Failure {
 		return fail("ambient", err, "cannot set ambient capabilities")
 	}
 	return nil
+}
+
+// giveUpAmbient empties the inheritable set, and so the ambient one, which is never
+// more.
+func (t *trampoline) giveUpAmbient() *Failure {
+	if !t.NoAmbient {
+		return nil
+	}
+	if err := DropInheritable(); err != nil {
+		return fail("ambient", err, "cannot give up coppice's own capabilities")
+	}
+	return nil
+}
+
+// DropInheritable takes the inheritable capabilities from this thread, and with them the
+// ambient ones, which are never more (capabilities(7)).
+func DropInheritable() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return err
+	}
+	sets[0].Inheritable, sets[1].Inheritable = 0, 0
+	return unix.Capset(&header, &sets[0])
 }
 
 // Capability is the number of a capability by its name in capabilities(7), CAP_CHOWN.
