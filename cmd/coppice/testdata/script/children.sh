@@ -20,3 +20,4 @@ exits 2 coppice start-child db job-1 --env A
 err '--env takes NAME=VALUE'
 exits 4 coppice delete-child nobody
 exits 2 coppice delete-child
+ok coppice down
