@@ -46,3 +46,13 @@ func peerFrom(ctx context.Context) peer {
 	p, _ := ctx.Value(peerKey{}).(peer)
 	return p
 }
+
+// PIDNamespace is the number of this process's pid namespace, as the link
+// /proc/self/ns/pid has it; 0 where that cannot be read.
+func PIDNamespace() uint64 {
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/ns/pid", &st) != nil {
+		return 0
+	}
+	return st.Ino
+}

@@ -95,7 +95,7 @@ func (r *runtime) Tree(ctx context.Context, usage bool) (*ipc.Tree, error) {
 
 func (r *runtime) daemon() ipc.Daemon {
 	return ipc.Daemon{
-		PID: os.Getpid(), Keeper: r.keeping.link.Keeper(), Unattended: r.unattended, Upgrade: r.upgraded, Version: r.opts.Version, StartedAt: r.startedAt.UTC(),
+		PID: os.Getpid(), Keeper: r.keeping.link.Keeper(), PIDNamespace: ipc.PIDNamespace(), Unattended: r.unattended, Upgrade: r.upgraded, Version: r.opts.Version, StartedAt: r.startedAt.UTC(),
 		Cgroup: r.cgroups.Path(), NoCgroup: r.noCgroups,
 		File: r.config.Path, Digest: ipc.Digest(r.config.Source), Stopping: r.down,
 	}

@@ -133,7 +133,7 @@ func (a *app) relieve(ctx context.Context, p place) error {
 	if err := p.client().Leave(ctx); err != nil {
 		return err
 	}
-	return a.patiently(ends.await, func() string {
+	return a.patiently(func() error { return ends.await(ctx, p) }, func() string {
 		return fmt.Sprintf("the daemon with pid %d makes way", t.Daemon.PID)
 	})
 }

@@ -52,7 +52,7 @@ func (a *app) upOnce(ctx context.Context, p place, file string, watch bool) erro
 	case err != nil:
 		return err
 	case t.Daemon.Stopping:
-		return cmp.Or(a.awaitEnd(t), ipc.ErrNoDaemon)
+		return cmp.Or(a.awaitEnd(ctx, p, t), ipc.ErrNoDaemon)
 	default:
 		return a.upRunning(ctx, p, t, file)
 	}

@@ -39,24 +39,24 @@ func (a *app) down(ctx context.Context) error {
 		return err
 	}
 	// A daemon that could not end all of its tree ends as well, and says so.
-	if err := errors.Join(err, a.awaitEnds(ends)); err != nil && !errors.Is(err, ipc.ErrNoDaemon) {
+	if err := errors.Join(err, a.awaitEnds(ctx, p, ends)); err != nil && !errors.Is(err, ipc.ErrNoDaemon) {
 		return err
 	}
 	return a.print(fmt.Sprintf("%s is down\n", safe(t.Name)))
 }
 
 // awaitEnd waits until a daemon that is stopping its tree is gone.
-func (a *app) awaitEnd(t *ipc.Tree) error {
+func (a *app) awaitEnd(ctx context.Context, p place, t *ipc.Tree) error {
 	ends, err := openEnds(t.Daemon)
 	if err != nil {
 		return err
 	}
 	defer ends.close()
-	return a.awaitEnds(ends)
+	return a.awaitEnds(ctx, p, ends)
 }
 
-func (a *app) awaitEnds(e ends) error {
-	return a.patiently(e.await, func() string {
-		return fmt.Sprintf("the daemon with pid %d is stopping its tree", e[0].pid)
+func (a *app) awaitEnds(ctx context.Context, p place, e ends) error {
+	return a.patiently(func() error { return e.await(ctx, p) }, func() string {
+		return fmt.Sprintf("the daemon with pid %d is stopping its tree", e.daemon.PID)
 	})
 }

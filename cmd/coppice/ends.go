@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -10,8 +11,13 @@ import (
 	"coppice/ipc"
 )
 
-// ends are processes whose end is waited for: a daemon and its keeper.
-type ends []end
+// ends are what is waited for when a daemon ends: its process and its keeper's.
+// Where their pids are numbers of another pid namespace nobody is held, and its
+// socket tells.
+type ends struct {
+	daemon ipc.Daemon
+	held   []end
+}
 
 type end struct {
 	pid int
@@ -21,7 +27,10 @@ type end struct {
 // openEnds takes hold of a daemon's processes, so that a pid that is used again
 // later is not mistaken for theirs.
 func openEnds(d ipc.Daemon) (ends, error) {
-	var held ends
+	e := ends{daemon: d}
+	if d.PIDNamespace == 0 || d.PIDNamespace != ipc.PIDNamespace() {
+		return e, nil
+	}
 	for _, pid := range []int{d.PID, d.Keeper} {
 		if pid == 0 {
 			continue
@@ -31,16 +40,16 @@ func openEnds(d ipc.Daemon) (ends, error) {
 		case errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM):
 			fd = -1
 		case err != nil:
-			held.close()
-			return nil, fmt.Errorf("cannot watch the daemon with pid %d: %w", pid, err)
+			e.close()
+			return ends{}, fmt.Errorf("cannot watch the daemon with pid %d: %w", pid, err)
 		}
-		held = append(held, end{pid: pid, fd: fd})
+		e.held = append(e.held, end{pid: pid, fd: fd})
 	}
-	return held, nil
+	return e, nil
 }
 
 func (e ends) close() {
-	for _, one := range e {
+	for _, one := range e.held {
 		if one.fd >= 0 {
 			_ = unix.Close(one.fd) // nothing was written
 		}
@@ -48,13 +57,37 @@ func (e ends) close() {
 }
 
 // await returns when all of them have ended.
-func (e ends) await() error {
-	for _, one := range e {
+func (e ends) await(ctx context.Context, p place) error {
+	if len(e.held) == 0 {
+		return e.awaitSocket(ctx, p)
+	}
+	for _, one := range e.held {
 		if err := one.await(); err != nil {
 			return fmt.Errorf("cannot wait for the daemon with pid %d: %w", one.pid, err)
 		}
 	}
 	return nil
+}
+
+// awaitSocket returns when the daemon's socket is closed, or is that of the next
+// tree.
+func (e ends) awaitSocket(ctx context.Context, p place) error {
+	for {
+		t, err := p.client().Tree(ctx, false)
+		switch {
+		case errors.Is(err, ipc.ErrNoDaemon):
+			return nil
+		case err == nil && !t.Daemon.Stopping && !t.Daemon.StartedAt.Equal(e.daemon.StartedAt):
+			return nil
+		case err != nil && !errors.Is(err, ipc.ErrDaemonGone):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func (e end) await() error {

@@ -141,7 +141,7 @@ func (p *played) Tree(context.Context, bool) (*ipc.Tree, error) {
 	defer p.mu.Unlock()
 	text, _ := json.Marshal(p.root) // a copy
 	t := &ipc.Tree{Name: p.config.Name, Daemon: ipc.Daemon{
-		PID: os.Getpid(), Version: version, StartedAt: time.Now(),
+		PID: os.Getpid(), PIDNamespace: ipc.PIDNamespace(), Version: version, StartedAt: time.Now(),
 		File: p.config.Path, Digest: ipc.Digest(p.config.Source), Stopping: p.down,
 	}}
 	return t, json.Unmarshal(text, &t.Root)

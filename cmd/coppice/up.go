@@ -56,7 +56,7 @@ func (a *app) up(ctx context.Context, watch bool) error {
 func (a *app) upTurn(ctx context.Context, p place) error {
 	switch t, err := a.askOther(ctx, p); {
 	case err == nil && t.Daemon.Stopping:
-		return a.awaitEnd(t)
+		return a.awaitEnd(ctx, p, t)
 	case err == nil && t.Daemon.Unattended:
 		return a.relieve(ctx, p)
 	case err == nil:
