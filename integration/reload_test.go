@@ -325,7 +325,7 @@ func TestReloadAnotherFile(t *testing.T) {
 	b := reloadBed(t)
 	b.write("other.toml", strings.Replace(reloadTree, "[process.api]\n", "[process.api]\nenv = { A = \"1\" }\n", 1))
 	before := pids(b.tree().Root)
-	has(t, "reload -f", b.must("reload", "-f", "other.toml"), "! process api: env")
+	has(t, "reload -f", b.must("reload", "--state", b.path(".coppice"), "-f", "other.toml"), "! process api: env")
 	untouched(t, before, pids(b.tree().Root), "api")
 }
 

@@ -52,14 +52,14 @@ type Tree struct {
 
 // Daemon tells who answers.
 type Daemon struct {
-	PID       int       `json:"pid"`
-	Keeper    int       `json:"keeper,omitempty"` // absent where there is none
+	PID    int `json:"pid"`
+	Keeper int `json:"keeper,omitempty"` // absent where there is none
 	// PIDNamespace is the number of the pid namespace that PID and Keeper, and all
 	// other pids of the tree, are of; absent where it is not known. In another one
 	// they are nobody's, or somebody else's.
-	PIDNamespace uint64 `json:"pid_namespace,omitempty"`
-	Version   string    `json:"version"`
-	StartedAt time.Time `json:"started_at"`
+	PIDNamespace uint64    `json:"pid_namespace,omitempty"`
+	Version      string    `json:"version"`
+	StartedAt    time.Time `json:"started_at"`
 	// File is the tree file that was loaded last, absolute; Digest its SHA-256
 	// in hexadecimal.
 	File   string `json:"file"`

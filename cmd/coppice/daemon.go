@@ -119,6 +119,11 @@ func (a *app) relieve(ctx context.Context, p place) error {
 		return nil
 	}
 	t, err := a.askOther(ctx, p)
+	if err == nil && !t.Daemon.Stopping {
+		if err := a.another(t); err != nil {
+			return err
+		}
+	}
 	if err != nil || !t.Daemon.Unattended {
 		if errors.Is(err, context.DeadlineExceeded) {
 			return err

@@ -60,6 +60,9 @@ func (a *app) upOnce(ctx context.Context, p place, file string, watch bool) erro
 
 // upRunning waits until a running tree is started.
 func (a *app) upRunning(ctx context.Context, p place, t *ipc.Tree, file string) error {
+	if err := a.another(t); err != nil {
+		return err
+	}
 	err := a.patiently(func() error { return p.client().Started(ctx) }, a.unfinished(ctx, p))
 	if err != nil {
 		return err

@@ -29,6 +29,9 @@ func (a *app) down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.another(t); err != nil {
+		return err
+	}
 	ends, err := openEnds(t.Daemon)
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func (a *app) logs(ctx context.Context, q ipc.LogQuery) error {
 	case q.Stderr && !q.Raw:
 		return usagef("--stderr goes with --raw")
 	}
-	p, err := a.place()
+	p, err := a.shownPlace(ctx)
 	if err != nil {
 		return err
 	}

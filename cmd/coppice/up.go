@@ -57,6 +57,8 @@ func (a *app) upTurn(ctx context.Context, p place) error {
 	switch t, err := a.askOther(ctx, p); {
 	case err == nil && t.Daemon.Stopping:
 		return a.awaitEnd(ctx, p, t)
+	case err == nil && a.another(t) != nil:
+		return a.another(t)
 	case err == nil && t.Daemon.Unattended:
 		return a.relieve(ctx, p)
 	case err == nil:
@@ -85,6 +87,9 @@ func (a *app) ended(run daemonOptions, code int, err error) error {
 		}
 		other := ipc.Daemon{PID: held.PID}
 		if t, err := a.askTree(context.Background(), run.place, false); err == nil {
+			if err := a.another(t); err != nil {
+				return err
+			}
 			other = t.Daemon
 		}
 		return runsAlready(other)

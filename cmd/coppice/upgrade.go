@@ -63,7 +63,7 @@ func (a *app) tellPlan() error {
 }
 
 func (a *app) upgrade(ctx context.Context, args []string) error {
-	p, err := a.place()
+	p, err := a.ownPlace(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ the last one left.`,
 }
 
 func (a *app) why(ctx context.Context, name string) error {
-	p, err := a.place()
+	p, err := a.shownPlace(ctx)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ ok() { exits 0 "$@"; }
 out() { grep -Eq -- "$1" "$TMPDIR/out" || fail "stdout does not have $1"; }
 no_out() { ! grep -Eq -- "$1" "$TMPDIR/out" || fail "stdout has $1"; }
 err() { grep -Eq -- "$1" "$TMPDIR/err" || fail "stderr does not have $1"; }
+no_err() { ! grep -Eq -- "$1" "$TMPDIR/err" || fail "stderr has $1"; }
 fail() {
 	echo "$command: $1"
 	cat "$TMPDIR/out" "$TMPDIR/err"

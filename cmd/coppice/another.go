@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"coppice/ipc"
+)
+
+// another refuses a tree that was found beside the file of -f and was loaded from
+// another one: all trees of a folder have one state folder, unless they are told
+// otherwise. A tree whose own file is gone is whoever's who asks for it here: that
+// file was moved, or is seen from elsewhere.
+func (a *app) another(t *ipc.Tree) error {
+	loaded := t.Daemon.File
+	if !a.byFile() || loaded == "" || isSameFile(a.abs(a.file), loaded) {
+		return nil
+	}
+	if _, err := os.Stat(loaded); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	file := a.abs(a.file)
+	return &ipc.Error{Code: ipc.CodeRefused, Title: fmt.Sprintf(
+		"what runs here is %s, loaded from %s and not from %s: use `-f %s` for that one; the state of both would lie in %s, "+
+			"so give this one a folder of its own by `--state DIR`", t.Name, loaded, file, loaded, beside(file).state)}
+}
+
+// byFile says that the place of the tree is known by -f alone.
+func (a *app) byFile() bool {
+	return a.file != "" && a.socket == "" && a.state == "" && a.env("COPPICE_STATE") == ""
+}
+
+// isSameFile compares two absolute paths; either may lead to nothing.
+func isSameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	two, err := os.Stat(b)
+	return err == nil && os.SameFile(one, two)
+}
+
+// ownPlace is place for what changes a tree: refused where another tree runs.
+func (a *app) ownPlace(ctx context.Context) (place, error) {
+	p, err := a.place()
+	if err != nil || !a.byFile() {
+		return p, err
+	}
+	if t, err := a.askTree(ctx, p, false); err == nil { // what is wrong is told by what is asked next
+		return p, a.another(t)
+	}
+	return p, nil
+}
+
+// shownPlace is place for what only shows a tree: that it is another one is told
+// beside it.
+func (a *app) shownPlace(ctx context.Context) (place, error) {
+	p, err := a.ownPlace(ctx)
+	if refusal, ok := errors.AsType[*ipc.Error](err); ok {
+		a.note("%s", refusal.Title)
+		return p, nil
+	}
+	return p, err
+}

@@ -1,0 +1,27 @@
+# Trees of one folder share a state folder: -f FILE means the tree of that file.
+tree ticker >other.toml
+ok coppice up -d
+for way in up 'up -d' daemon down 'stop db' 'start db' 'restart db' 'kill db' 'start-child db job' 'delete-child job' reload plan upgrade; do
+	exits 1 coppice $way -f other.toml
+	err '^coppice: what runs here is shop, loaded from .*/coppice.toml and not from .*/other.toml: .*--state DIR'
+done
+for way in status events 'why db' logs; do
+	ok coppice -f other.toml $way
+	err '^coppice: what runs here is shop, loaded from .*/coppice.toml'
+	ok coppice -f coppice.toml $way
+	no_err .
+done
+ok coppice up -d -f other.toml --state other
+ok coppice status -f other.toml --state other
+no_err .
+ok coppice down -f other.toml --state other
+
+# Its own file is found by any of its paths, and may be wrong, moved or gone.
+ln -s coppice.toml link.toml
+ok coppice stop db -f link.toml
+cp wrong.toml coppice.toml
+ok coppice start db -f ../"${PWD##*/}"/coppice.toml
+mv coppice.toml moved.toml
+ok coppice stop db -f moved.toml
+ok coppice start db -f coppice.toml
+ok coppice down -f coppice.toml
