@@ -32,10 +32,15 @@ func (e *environment) lookup(name string) (string, bool) {
 }
 
 // withheld says whether a variable of the caller is its own affair: it speaks to
-// a supervisor above, and a child that inherits it would speak in our name.
+// a supervisor above, or of its processes, and a child that inherits it would speak in
+// our name.
 func withheld(name string) bool {
-	return name == "NOTIFY_SOCKET" || name == "SUPERVISED_BY" || strings.HasPrefix(name, "LISTEN_") ||
-		strings.HasPrefix(name, "WATCHDOG_") || strings.HasPrefix(name, "COPPICE_")
+	switch name {
+	case "NOTIFY_SOCKET", "SUPERVISED_BY", "FDSTORE", "MAINPID", "MANAGERPID", "SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS":
+		return true
+	}
+	return strings.HasPrefix(name, "LISTEN_") || strings.HasPrefix(name, "WATCHDOG_") ||
+		strings.HasPrefix(name, "MONITOR_") || strings.HasPrefix(name, "COPPICE_")
 }
 
 // inherit is the caller's environment, and of it what children inherit.

@@ -396,7 +396,7 @@ command = "x"
 `)
 	caller := []string{
 		"HOME=/first", "HOME=/home/u", "A=caller", "NOTIFY_SOCKET=/n", "LISTEN_FDS=1", "LISTEN_PID=1", "LISTEN_FDNAMES=x",
-		"WATCHDOG_USEC=1", "WATCHDOG_PID=1", "COPPICE_SOCKET=/s", "COPPICE_STATE=/s", "SUPERVISED_BY=t:n:1", "LISTENER=1", "broken", "=C:=x", "",
+		"WATCHDOG_USEC=1", "WATCHDOG_PID=1", "MAINPID=1", "FDSTORE=1", "EXIT_STATUS=0", "SERVICE_RESULT=x", "MONITOR_UNIT=x", "COPPICE_SOCKET=/s", "COPPICE_STATE=/s", "SUPERVISED_BY=t:n:1", "LISTENER=1", "broken", "=C:=x", "",
 	}
 	c, err := configs.Load(filepath.Join(dir, "coppice.toml"), caller)
 	if err != nil {

@@ -25,6 +25,8 @@ func (t table) secrets() []Secret {
 		switch {
 		case !variableName(name):
 			all.fault(name, nil, "secret has the name %s: expected the name of a variable, of A-Z a-z 0-9 _ and not beginning with a digit", show(name))
+		case withheld(name):
+			all.fault(name, nil, "secret has the name %s, which coppice itself gives a value: expected another one", name)
 		case twice:
 			all.fault(name, nil, "%s is a secret and stands in env as well", name)
 		case !ok:

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -135,6 +136,47 @@ func (b *bed) numbers(name string) (numbers []int) {
 		numbers = append(numbers, n)
 	}
 	return numbers
+}
+
+// What a supervisor above has said, or the tree file says, stands in no command's way.
+func TestVariablesOfHooksAreCoppicesOwn(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []string{"", `env = { MAINPID = "1", EXIT_STATUS = "4", SUPERVISED_BY = "x" }`} {
+		b := newBed(t, `
+[process.api]
+command = "tr '\\0' '\\n' < /proc/self/environ > child; exec sleep 1000"
+reload_command = "tr '\\0' '\\n' < /proc/self/environ > reload"
+after_exit = "tr '\\0' '\\n' < /proc/self/environ > exit"
+restart = "transient"
+`+keys)
+		b.env = []string{"MAINPID=2", "EXIT_STATUS=3", "EXIT_CODE=x", "SERVICE_RESULT=y", "SUPERVISED_BY=z"}
+		b.up()
+		pid := b.node("api").PID
+		b.must("reload", "api")
+		b.must("stop", "api")
+		given := func(file, name string) (values []string) {
+			for line := range strings.Lines(b.read(file)) {
+				if value, ok := strings.CutPrefix(line, name+"="); ok {
+					values = append(values, strings.TrimSpace(value))
+				}
+			}
+			return values
+		}
+		if got := given("reload", "MAINPID"); !slices.Equal(got, []string{strconv.Itoa(pid)}) {
+			t.Errorf("the pid is %v, want %d", got, pid)
+		}
+		if got := given("exit", "EXIT_STATUS"); !slices.Equal(got, []string{"TERM"}) {
+			t.Errorf("the end is %v", got)
+		}
+		for _, file := range []string{"child", "reload", "exit"} {
+			if got := given(file, "SUPERVISED_BY"); len(got) != 1 || len(got[0]) < 5 {
+				t.Errorf("the mark of %s is %v", file, got)
+			}
+		}
+		if got := given("child", "SERVICE_RESULT"); got != nil {
+			t.Errorf("the child has SERVICE_RESULT %v", got)
+		}
+	}
 }
 
 // The next start waits for the command after an end, which is told how it was.

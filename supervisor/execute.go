@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"os"
+	"slices"
 
 	"coppice/supervisor/journal"
 	"coppice/supervisor/process"
@@ -69,7 +70,6 @@ func (r *runtime) start(a tree.Start) {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
 		return
 	}
-	env := append(unmarked(p.Env), process.Unit(r.treeID, a.ID, a.Generation))
 	spoken, extra, err := r.openReady(a.Ref, p, who)
 	if err != nil {
 		given.Close()
@@ -78,7 +78,7 @@ func (r *runtime) start(a tree.Start) {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error(), Shortage: isShortage(err)})
 		return
 	}
-	env = append(append(env, spoken...), listen...)
+	env := with(p.Env, slices.Concat([]string{process.Unit(r.treeID, a.ID, a.Generation)}, spoken, listen)...)
 	var outputs []journal.Output
 	for _, reader := range out.Readers {
 		r.keeping.put(pipeName(reader.Pipe), reader.FD)

@@ -94,7 +94,7 @@ func (r *runtime) beside(name string, spec *tree.ChildSpec, c *configs.Command, 
 		return process.Command{}, r.placed(r.wantedAs(name), fault.key, fault.cause)
 	}
 	return process.Command{
-		Argv: append([]string{c.Program}, c.Argv[1:]...), Env: append(unmarked(p.Env), env...), Dir: p.Dir,
+		Argv: append([]string{c.Program}, c.Argv[1:]...), Env: with(p.Env, env...), Dir: p.Dir,
 		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient, Limits: p.Limits, Setup: setup,
 	}, ""
 }
@@ -105,7 +105,7 @@ func exitVariables(a tree.AfterExit) []string {
 	env := []string{"SERVICE_RESULT=" + string(a.Result)}
 	switch {
 	case a.Exit.Lost:
-		return env
+		return append(env, "EXIT_CODE=", "EXIT_STATUS=")
 	case a.Exit.Signal != "":
 		return append(env, "EXIT_CODE=killed", "EXIT_STATUS="+strings.TrimPrefix(a.Exit.Signal, "SIG"))
 	}

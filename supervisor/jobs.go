@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,14 +26,26 @@ func (r *runtime) startJob(ref tree.Ref, c process.Command, limit time.Duration,
 	r.keepJobs()
 	r.jobs.last++
 	r.jobs.done[r.jobs.last] = done
-	c.Env = append(unmarked(c.Env), process.JobUnit(r.treeID, ref.ID, ref.Generation))
+	c.Env = with(c.Env, process.JobUnit(r.treeID, ref.ID, ref.Generation))
 	r.reaper.StartJob(process.Job{ID: r.jobs.last, Ref: ref, Command: c, Limit: limit})
 	return r.jobs.last
 }
 
-// unmarked is an environment without the mark that a child has.
-func unmarked(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, process.UnitVariable+"=") })
+// with is an environment with variables that come from coppice, in the place of others
+// of their names: of two, some programs take the first.
+func with(env []string, own ...string) []string {
+	names := map[string]bool{}
+	for _, variable := range own {
+		name, _, _ := strings.Cut(variable, "=")
+		names[name] = true
+	}
+	all := make([]string, 0, len(env)+len(own))
+	for _, variable := range env {
+		if name, _, _ := strings.Cut(variable, "="); !names[name] {
+			all = append(all, variable)
+		}
+	}
+	return append(all, own...)
 }
 
 // jobDone passes on how a job ended.
