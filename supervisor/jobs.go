@@ -26,7 +26,7 @@ func (r *runtime) startJob(ref tree.Ref, c process.Command, limit time.Duration,
 	r.keepJobs()
 	r.jobs.last++
 	r.jobs.done[r.jobs.last] = done
-	c.Env = with(c.Env, process.JobUnit(r.treeID, ref.ID, ref.Generation))
+	c.Env = with(c.Env, process.JobUnit(r.treeID, ref.ID, ref.Generation, r.jobs.last))
 	r.reaper.StartJob(process.Job{ID: r.jobs.last, Ref: ref, Command: c, Limit: limit})
 	return r.jobs.last
 }

@@ -139,12 +139,13 @@
 // and nobody else.
 //
 // A job has ended when its main process has, or when its limit has passed: then its
-// group gets SIGKILL, what is in the pipe is read, and JobDone is told. A process that
-// has left the group and holds the pipe is not waited for. One that does not die of
+// group gets SIGKILL, as do those that have left it (by the cgroup, or by the variable),
+// what is in the pipe is read, and JobDone is told. Nobody else who holds the pipe is
+// waited for. One that does not die of
 // SIGKILL within a second is told as such, and reaped whenever it ends.
 //
 // Jobs are not written down and not adopted. Each has the variable of its child with
-// ":job" behind it, by which FindUnits tells them apart and EndLeftJobs kills those of a
+// ":NUMBER:job" behind it, by which FindUnits tells them apart and EndLeftJobs kills those of a
 // daemon that has died.
 //
 // # What a child does not inherit

@@ -64,7 +64,7 @@ type job struct {
 //
 // The job leads a session and a group of its own, as a child does, and has a cgroup
 // where there are some. When its main process has ended, or its limit has passed, all
-// of it is killed, and nobody waits for a process that got away and holds its output.
+// of it is killed, also what has left the group, and nobody waits for a process that got away and holds its output.
 func (r *Reaper) StartJob(j Job) {
 	r.enqueue(func() { r.startJob(&job{Job: j, pipe: -1}) })
 }
@@ -261,7 +261,7 @@ func lastBytes(old, new []byte) []byte {
 
 // jobEnded deals with a job whose main process is a zombie of ours.
 func (r *Reaper) jobEnded(j *job, exit tree.Exit) {
-	j.end() // the zombie holds the number, and is a member itself
+	r.endJob(j) // the zombie holds the number, and is a member itself
 	for more := pipeChunks; more > 0 && j.pipe >= 0; more-- {
 		if n, _ := r.readChunk(j); n < jobChunk {
 			break
@@ -304,17 +304,9 @@ func (r *Reaper) killJob(j *job) {
 		r.jobDone(j, tree.Exit{}, &f)
 		return
 	}
-	j.end() // who may not be killed is told of below
+	r.endJob(j) // who may not be killed is told of below
 	j.deadline = time.Now().Add(killPatience)
 	r.alarm(j.deadline)
-}
-
-// end kills all of a job.
-func (j *job) end() {
-	if j.cgroup != nil {
-		_ = j.cgroup.kill() // the group below is killed in any case
-	}
-	_ = unix.Kill(-j.pid, unix.SIGKILL)
 }
 
 // abandonJob tells that a job that was killed is still there. Its number stays

@@ -153,6 +153,43 @@ func TestJobIsNotHeldUpByWhoHasLeftItsGroup(t *testing.T) {
 	}
 }
 
+// What a job leaves in a session of its own is killed with it, and nothing else.
+func TestStraysOfAJobAreKilled(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	for _, name := range []string{"fifo", "go"} {
+		if err := unix.Mkfifo(dir+"/"+name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := func(id process.JobID, script string) {
+		w.StartJob(process.Job{ID: id, Command: process.Command{
+			Argv: []string{"sh", "-c", script}, Dir: dir, Env: append([]string{process.JobUnit("strays", "child", 1, id)}, environment...),
+		}})
+	}
+	stray := "setsid sh -c 'echo $$; echo >fifo; exec sleep 1000' & read x <fifo; "
+	number := func(text []byte) (pid int) {
+		if _, err := fmt.Sscan(string(text), &pid); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		return pid
+	}
+	start(1, "(setsid sh -c 'echo $$ >go; exec sleep 1000' &); sleep 1000")
+	told, err := os.ReadFile(dir + "/go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := number(told)
+	start(2, stray)
+	if second := number(w.done(2).Output); !isZombie(second) || isZombie(first) {
+		t.Errorf("%d goes on, though its job has ended, or %d does not, of a job that goes on", second, first)
+	}
+	w.CancelJob(1)
+	if w.done(1); !isZombie(first) {
+		t.Errorf("%d goes on, though its job was cancelled", first)
+	}
+}
+
 func TestJobIsCancelled(t *testing.T) {
 	w := newWorld(t)
 	id := w.job("exec sleep 1000", time.Hour)
@@ -258,7 +295,7 @@ func TestLeftJobsAreEnded(t *testing.T) {
 	w.Start(child, command("echo >fifo; exec sleep 1000", process.Unit(treeID, child.ID, child.Generation)))
 	nextIs[process.Started](w)
 	w.StartJob(process.Job{ID: 1, Command: command(
-		"setsid sh -c 'echo >fifo; exec sleep 1000' & echo >fifo; exec sleep 1000", process.JobUnit(treeID, "x", 7),
+		"setsid sh -c 'echo >fifo; exec sleep 1000' & echo >fifo; exec sleep 1000", process.JobUnit(treeID, "x", 7, 1),
 	)})
 	await(3)
 	found, err := process.FindUnits(treeID)

@@ -28,9 +28,10 @@ func Unit(tree, name string, g tree.Generation) string {
 const jobMark = "job"
 
 // JobUnit returns the variable of a job that runs for an incarnation: that of Unit,
-// and then ":job". So a job is never taken for its child.
-func JobUnit(tree, name string, g tree.Generation) string {
-	return Unit(tree, name, g) + ":" + jobMark
+// and then ":", the job's number and ":job". So a job is never taken for its child, nor
+// for another job.
+func JobUnit(tree, name string, g tree.Generation, id JobID) string {
+	return fmt.Sprintf("%s:%d:%s", Unit(tree, name, g), id, jobMark)
 }
 
 // Found is a process that has the variable.
@@ -198,6 +199,9 @@ func unitOf(pid int, treeID string, buffer *[]byte) (unit, bool) {
 		return unit{}, false
 	}
 	value, job := strings.CutSuffix(value, ":"+jobMark)
+	if job {
+		value = value[:max(strings.LastIndexByte(value, ':'), 0)]
+	}
 	name, number, ok := strings.Cut(value, ":")
 	generation, err := strconv.ParseUint(number, 10, 64)
 	if !ok || name == "" || err != nil {

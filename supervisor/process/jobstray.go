@@ -1,0 +1,66 @@
+package process
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// endJob kills all of a job: its group and, where no cgroup holds them, those that have
+// left it. They are looked for where those of a child are (Reaper.strays), and known by
+// the variable of this one job; who has done away with that is not found.
+func (r *Reaper) endJob(j *job) {
+	if j.cgroup != nil {
+		_ = j.cgroup.kill() // the group below is killed in any case
+	}
+	_ = unix.Kill(-j.pid, unix.SIGKILL)
+	if j.cgroup != nil {
+		return
+	}
+	for range straysMax {
+		left := r.jobStrays(j)
+		if len(left) == 0 {
+			return
+		}
+		for _, other := range left {
+			_ = (&child{}).signalOther(other, unix.SIGKILL) // who is still there is found again
+		}
+	}
+}
+
+// jobStrays are the processes of a job outside its group that have not ended.
+func (r *Reaper) jobStrays(j *job) []Identity {
+	mark := j.mark()
+	var found []Identity
+	var descend func(pid int, belongs bool)
+	descend = func(pid int, belongs bool) {
+		s, err := readStat(pid)
+		if err != nil {
+			return
+		}
+		belongs = belongs || mark != "" && unitVariable(readEnviron(pid, nil)) == mark
+		if belongs && !s.ended() && s.group != j.pid {
+			found = append(found, Identity{PID: pid, Start: s.start})
+		}
+		for _, child := range childrenOf(pid) {
+			descend(child, belongs)
+		}
+	}
+	for _, pid := range childrenOf(j.pid) {
+		descend(pid, true)
+	}
+	for _, pid := range r.orphans(&child{}) {
+		descend(pid, false)
+	}
+	return found
+}
+
+// mark is the value of UnitVariable that the processes of a job have.
+func (j *job) mark() string {
+	at := slices.IndexFunc(j.Command.Env, func(v string) bool { return strings.HasPrefix(v, UnitVariable+"=") })
+	if at < 0 {
+		return ""
+	}
+	return strings.TrimPrefix(j.Command.Env[at], UnitVariable+"=")
+}
