@@ -179,7 +179,6 @@ func TestStoredSocketOutlivesItsProcess(t *testing.T) {
 			if after.FDStore != 1 {
 				t.Errorf("the next one has stored %d", after.FDStore)
 			}
-			since = b.newest()
 			b.must("restart", "shop")
 			if pid := answeredBy(t, b.ring(t)); pid != b.node("shop").PID {
 				t.Errorf("after a restart by hand answered by %d", pid)
