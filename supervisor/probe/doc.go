@@ -10,10 +10,12 @@
 //
 // # Asking
 //
-// The times of all questions are in one heap. A question that is due is asked by a
-// goroutine that ends with its answer, and at most 64 are asked at once: whoever
-// hangs holds up the others only where 64 do. Each process has one question at a
-// time. Those who were started together are spread over the interval, and not asked
+// A question that is due is asked by a goroutine that ends with its answer. Questions
+// wait for each other in lanes of their own: those about readiness and those about
+// health, and of each those that connect, those that run a command and those that only
+// look. So whoever hangs holds up nobody but its like, and only where a lane is full: it
+// has room for 1024 connections (an eighth of the descriptors that the daemon may have,
+// where that is less), 64 commands, 64 looks. Each process has one question at a time. Those who were started together are spread over the interval, and not asked
 // together. Times that were missed, as the daemon or the machine was halted, are
 // skipped, and a failure that is told long after its time limit is none.
 //

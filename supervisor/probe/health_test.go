@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -197,8 +198,34 @@ func TestManyAreAskedByFew(t *testing.T) {
 	}
 	for range 500 {
 		<-answers
-		if n := runtime.NumGoroutine(); n > 400 {
+		if n := runtime.NumGoroutine(); n > 1024+200 {
 			t.Fatalf("%d goroutines ask", n)
 		}
+	}
+}
+
+// Those that hang hold up neither the readiness of others nor what is asked in
+// another way.
+func TestWhoHangsHoldsUpNobody(t *testing.T) {
+	p, answers := newProber(t)
+	hang := func(name string, kind configs.ProbeKind, interval time.Duration) {
+		for i := range 100 {
+			p.Ask(probe.Question{
+				Ref: tree.Ref{ID: fmt.Sprint(name, i)}, Probe: configs.Probe{Kind: kind}, Interval: interval,
+				Ask: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+			})
+		}
+	}
+	hang("health", configs.ProbeCommand, time.Millisecond)
+	hang("ready", configs.ProbeCommand, 0)
+	p.Ask(probe.Question{
+		Ref: api, Probe: configs.Probe{Kind: configs.ProbeLog}, Ask: func(context.Context) error { return nil },
+	})
+	if got := nextReady(answers); got != api {
+		t.Errorf("told %v", got)
+	}
+	p.Ask(probe.Question{Ref: api, Probe: tcp(listen(t, "127.0.0.1:0").Addr().String()), Interval: time.Millisecond})
+	if got := nextReady(answers); got != api {
+		t.Errorf("told %v", got)
 	}
 }

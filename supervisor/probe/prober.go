@@ -10,11 +10,6 @@ import (
 	"coppice/tree"
 )
 
-// askedAtOnce is how many questions are asked at the same time. Nearly all of them
-// are answered at once, by this host itself; there may be as many that are not,
-// before the others have to wait.
-const askedAtOnce = 64
-
 // Prober asks processes whether they are ready, and how they are. All methods may
 // be called by many goroutines at once, and none of them waits.
 type Prober struct {
@@ -27,10 +22,9 @@ type Prober struct {
 	routines sync.WaitGroup
 
 	// askedMu guards what follows and the fields of every question.
-	askedMu  sync.Mutex
-	asked    map[tree.Ref]*asked
-	schedule schedule
-	busy     int // questions that wait for their answer
+	askedMu sync.Mutex
+	asked   map[tree.Ref]*asked
+	lanes   lanes
 }
 
 // NewProber starts the goroutine that plans. deliver is called with each answer
@@ -42,6 +36,7 @@ func NewProber(deliver func(Answer)) *Prober {
 		deliver: deliver,
 		wake:    make(chan struct{}, 1),
 		asked:   map[tree.Ref]*asked{},
+		lanes:   newLanes(),
 	}
 	p.stopped, p.stop = context.WithCancel(context.Background())
 	p.routines.Go(p.plan)
@@ -52,13 +47,13 @@ func NewProber(deliver func(Answer)) *Prober {
 // answer is good, about health in each interval, until Cancel. A question of the
 // same incarnation that was asked before is not asked any more.
 func (p *Prober) Ask(q Question) {
-	a := &asked{Question: q}
+	a := &asked{Question: q, lane: p.lanes.of(q)}
 	a.first(time.Now())
 	a.ended, a.cancel = context.WithCancel(p.stopped)
 	p.askedMu.Lock()
 	p.forget(q.Ref)
 	p.asked[q.Ref] = a
-	heap.Push(&p.schedule, a)
+	heap.Push(&a.lane.schedule, a)
 	p.askedMu.Unlock()
 	p.signal()
 }
@@ -114,21 +109,24 @@ func (p *Prober) plan() {
 
 // begin asks what is due, as far as there is room, and tells how long it is until
 // the next question; false: there is none, or no room for it.
-func (p *Prober) begin(now time.Time) (time.Duration, bool) {
+func (p *Prober) begin(now time.Time) (wait time.Duration, any bool) {
 	p.askedMu.Lock()
 	defer p.askedMu.Unlock()
-	for len(p.schedule) > 0 && p.busy < askedAtOnce {
-		a := p.schedule[0]
-		if a.ended.Err() == nil && a.at.After(now) {
-			return a.at.Sub(now), true
-		}
-		heap.Pop(&p.schedule)
-		if a.ended.Err() == nil {
-			p.busy++
+	for i := range p.lanes {
+		l := &p.lanes[i]
+		for {
+			a := l.next(now)
+			if a == nil {
+				break
+			}
+			l.busy++
 			p.routines.Go(func() { p.ask(a) })
 		}
+		if until, waits := l.until(now); waits && (!any || until < wait) {
+			wait, any = until, true
+		}
 	}
-	return 0, false
+	return wait, any
 }
 
 // ask asks one question once, and tells the answer.
@@ -147,7 +145,7 @@ func (p *Prober) ask(a *asked) {
 		p.deliver(answer)
 	}
 	p.askedMu.Lock()
-	p.busy--
+	a.lane.busy--
 	p.askedMu.Unlock()
 	p.signal()
 }
@@ -164,7 +162,7 @@ func (p *Prober) judge(a *asked, err error, now time.Time, late bool) (Answer, b
 		p.forget(a.Ref)
 	} else {
 		a.again(now)
-		heap.Push(&p.schedule, a)
+		heap.Push(&a.lane.schedule, a)
 	}
 	if late {
 		return Answer{}, false
@@ -185,19 +183,4 @@ func (p *Prober) question(ctx context.Context, q Question) error {
 		return p.listening(ctx, q)
 	}
 	return q.Ask(ctx)
-}
-
-// schedule is a heap of questions, the next one first.
-type schedule []*asked
-
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].at.Before(s[j].at) }
-func (s schedule) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
-func (s *schedule) Push(x any)        { *s = append(*s, x.(*asked)) }
-func (s *schedule) Pop() any {
-	old := *s
-	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	*s = old[:len(old)-1]
-	return last
 }

@@ -59,6 +59,7 @@ const (
 // asked is a question that is asked again and again.
 type asked struct {
 	Question
+	lane    *lane
 	began   time.Time
 	at      time.Time // of the next time
 	delay   time.Duration

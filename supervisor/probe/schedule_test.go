@@ -43,7 +43,7 @@ func TestMissedTimesAreSkipped(t *testing.T) {
 func TestLateAnswersAreNone(t *testing.T) {
 	p := NewProber(func(Answer) {})
 	defer p.Close()
-	a := &asked{Question: Question{Ref: tree.Ref{ID: "a"}, Interval: time.Hour}}
+	a := &asked{Question: Question{Ref: tree.Ref{ID: "a"}, Interval: time.Hour}, lane: &p.lanes[0]}
 	a.ended, a.cancel = context.WithCancel(p.stopped)
 	p.asked[a.Ref] = a
 	for _, late := range []bool{true, false} {
@@ -51,7 +51,7 @@ func TestLateAnswersAreNone(t *testing.T) {
 			t.Errorf("late %v, told %v", late, told)
 		}
 	}
-	if len(p.schedule) != 2 {
+	if len(p.lanes[0].schedule) != 2 {
 		t.Error("it is not asked again")
 	}
 }
