@@ -214,5 +214,9 @@ func jobFailure(how configs.Probe, d process.JobDone) error {
 	if last := lastLine(d.Output); last != "" {
 		text += ": " + last
 	}
-	return errors.New(probe.Clean(text))
+	why := errors.New(probe.Clean(text))
+	if isShortage(d.Errno) {
+		return &probe.Unasked{Why: why}
+	}
+	return why
 }

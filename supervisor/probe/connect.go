@@ -33,8 +33,11 @@ func accepts(ctx context.Context, network string, p configs.Probe) error {
 	return nil
 }
 
-// failure says in one line why a probe had no good answer.
+// failure says in one line why a probe had no good answer, or that it had none.
 func failure(p configs.Probe, err error) error {
+	if err := unasked(p, err); err != nil {
+		return err
+	}
 	var errno syscall.Errno
 	text := err.Error()
 	switch {

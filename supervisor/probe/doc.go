@@ -17,10 +17,13 @@
 // has room for 1024 connections (an eighth of the descriptors that the daemon may have,
 // where that is less), 64 commands, 64 looks. Each process has one question at a time. Those who were started together are spread over the interval, and not asked
 // together. Times that were missed, as the daemon or the machine was halted, are
-// skipped, and a failure that is told long after its time limit is none.
+// skipped, and a failure that is told long after its time limit is none. Nor is it one
+// that this host lacks what it takes to ask (Unasked): whoever cannot be asked how it
+// is is asked again soon, and remains what it was.
 //
 // Who owns a listening socket is seen in /proc: the tables of sockets tell its
-// inode, and the descriptors of processes who has it. What only others can ask (a
+// inode, and the descriptors of processes who has it. The tables are those of this
+// network namespace, and of those in which a process and what descends from it are. What only others can ask (a
 // command, what is in a log) a question brings with it as a function.
 //
 // # Hearing

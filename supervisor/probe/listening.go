@@ -3,6 +3,7 @@ package probe
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,10 @@ import (
 	"time"
 )
 
-// socketTables are those of this network namespace, one for each family.
-var socketTables = []string{"/proc/net/tcp", "/proc/net/tcp6"}
+var errNoTables = errors.New("cannot see which ports are listened on: there is no /proc/net/tcp")
+
+// socketTables are those of the network namespace of a process, one for each family.
+var socketTables = []string{"tcp", "tcp6"}
 
 // listeningState is TCP_LISTEN as the tables write it.
 const listeningState = "0A"
@@ -38,10 +41,20 @@ func (l *listeners) on(port int) ([]uint64, error) {
 	if l.inodes != nil && time.Since(l.read) < tableAge {
 		return l.inodes[port], nil
 	}
+	inodes, err := readTables("/proc/net/")
+	if err != nil {
+		return nil, err
+	}
+	l.read, l.inodes = time.Now(), inodes
+	return inodes[port], nil
+}
+
+// readTables reads the tables in a folder of /proc.
+func readTables(folder string) (map[int][]uint64, error) {
 	inodes := map[int][]uint64{}
 	found := false
-	for _, path := range socketTables {
-		file, err := os.Open(path)
+	for _, table := range socketTables {
+		file, err := os.Open(folder + table)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // there is no IPv6, or no /proc
 		}
@@ -61,10 +74,9 @@ func (l *listeners) on(port int) ([]uint64, error) {
 		found = true
 	}
 	if !found {
-		return nil, errors.New("cannot see which ports are listened on: there is no /proc/net/tcp")
+		return nil, errNoTables
 	}
-	l.read, l.inodes = time.Now(), inodes
-	return inodes[port], nil
+	return inodes, nil
 }
 
 // parseListener reads a line of a table: of a listening socket, its port and its
@@ -83,26 +95,76 @@ func parseListener(line []byte) (port int, inode uint64, ok bool) {
 	return int(number), inode, err1 == nil && err2 == nil && inode != 0
 }
 
-// listening asks whether one of a process's own processes listens on its port. A
-// stranger who does is named.
+// listening asks whether one of a process's own processes listens on its port, in
+// whatever network namespace that is. A stranger who does is named.
 func (p *Prober) listening(ctx context.Context, q Question) error {
 	inodes, err := p.listeners.on(q.Probe.Port)
 	if err != nil {
-		return err
+		return cmp.Or(unasked(q.Probe, err), err)
 	}
-	if len(inodes) == 0 {
-		return fmt.Errorf("nobody listens on port %d", q.Probe.Port)
-	}
-	links := make(map[string]bool, len(inodes))
-	for _, inode := range inodes {
-		links[fmt.Sprintf("socket:[%d]", inode)] = true
-	}
-	if holds(q.PID, links) { // as most do, and all others need not be looked at
+	l := &sight{}
+	ports := ports{all: map[string]bool{}}
+	ports.add(inodes, true)
+	if l.holds(q.PID, ports.all) { // as most do, and all others need not be looked at
 		return nil
 	}
-	own, others := relatives(q.PID)
+	near := l.below(q.PID)
+	ports.elsewhere(q, l, near)
+	if len(ports.all) == 0 {
+		return l.unless(fmt.Errorf("nobody listens on port %d", q.Probe.Port))
+	}
+	for _, pid := range near {
+		if l.holds(pid, ports.all) {
+			return nil
+		}
+	}
+	return p.search(ctx, q, l, ports)
+}
+
+// ports are the sockets that listen on a port, as links of descriptors show them.
+type ports struct {
+	all map[string]bool
+	// here are those in the network of the main process, on which a stranger is in
+	// the way.
+	here map[string]bool
+}
+
+// add adds sockets; here says that they are in the network of the main process.
+func (p *ports) add(inodes []uint64, here bool) {
+	if here {
+		p.here = make(map[string]bool, len(inodes))
+	}
+	for _, inode := range inodes {
+		link := fmt.Sprintf("socket:[%d]", inode)
+		p.all[link] = true
+		if here {
+			p.here[link] = true
+		}
+	}
+}
+
+// elsewhere adds those in the networks of processes that are not this one's. The main
+// one is the first of them.
+func (p *ports) elsewhere(q Question, l *sight, pids []int) {
+	seen := map[string]bool{"": true, l.network("self"): true}
+	for i, pid := range pids {
+		name := l.network(strconv.Itoa(pid))
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		inodes, err := readTables(fmt.Sprintf("/proc/%d/net/", pid))
+		l.could(err) // it may have ended
+		p.add(inodes[q.Probe.Port], i == 0)
+	}
+}
+
+// search looks at all processes for one that listens: at those that belong to the
+// main one, and then at strangers.
+func (p *Prober) search(ctx context.Context, q Question, l *sight, ports ports) error {
+	own, others := l.relatives(q.PID)
 	for _, pid := range own {
-		if holds(pid, links) {
+		if l.holds(pid, ports.all) {
 			return nil
 		}
 	}
@@ -110,32 +172,30 @@ func (p *Prober) listening(ctx context.Context, q Question) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !holds(pid, links) {
+		if !l.holds(pid, ports.all) {
 			continue
 		}
-		if q.Mark != "" && marked(pid, q.Mark) { // a daemon that has left its session and its parents
+		if q.Mark != "" && l.marked(pid, q.Mark) { // a daemon that has left its session and its parents
 			return nil
 		}
-		return &strangerError{fmt.Sprintf("port %d is listened on by %s (pid %d), which is not its own process", q.Probe.Port, nameOf(pid), pid)}
+		if !l.holds(pid, ports.here) {
+			continue
+		}
+		return l.unless(&strangerError{fmt.Sprintf("port %d is listened on by %s (pid %d), which is not its own process", q.Probe.Port, l.nameOf(pid), pid)})
 	}
-	return &strangerError{fmt.Sprintf("port %d is listened on by a process that cannot be seen from here, which is not its own", q.Probe.Port)}
+	if len(ports.here) == 0 {
+		return l.unless(fmt.Errorf("nobody listens on port %d in its network", q.Probe.Port))
+	}
+	return l.unless(&strangerError{fmt.Sprintf("port %d is listened on by a process that cannot be seen from here, which is not its own", q.Probe.Port)})
 }
 
 // relatives sorts all processes: those that are a main process, in its session or
 // its group, or that descend from one of these, and all others.
-func relatives(main int) (own, others []int) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return []int{main}, nil
-	}
+func (s *sight) relatives(main int) (own, others []int) {
 	parents, mine := map[int]int{}, map[int]bool{main: true}
 	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		k, parent, ok := readKin(pid)
+	for _, pid := range s.processes() {
+		k, parent, ok := s.kin(pid)
 		if !ok {
 			continue // it has just ended
 		}
@@ -166,62 +226,4 @@ func descends(pid int, parents map[int]int, mine map[int]bool) bool {
 		}
 	}
 	return false
-}
-
-// readKin reads a process's parent, group and session (fields 4 to 6 of its stat).
-func readKin(pid int) (k kin, parent int, ok bool) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return kin{}, 0, false
-	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 4 {
-		return kin{}, 0, false
-	}
-	var numbers [3]int
-	for i := range numbers {
-		if numbers[i], err = strconv.Atoi(string(fields[1+i])); err != nil {
-			return kin{}, 0, false
-		}
-	}
-	return kin{pid: pid, group: numbers[1], session: numbers[2]}, numbers[0], true
-}
-
-// holds says whether a process has a descriptor of one of these sockets.
-func holds(pid int, links map[string]bool) bool {
-	folder := fmt.Sprintf("/proc/%d/fd/", pid)
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return false // it has ended, or is not ours to look at
-	}
-	for _, e := range entries {
-		if target, err := os.Readlink(folder + e.Name()); err == nil && links[target] {
-			return true
-		}
-	}
-	return false
-}
-
-// marked says whether a process has a variable in its environment, as it was when
-// it was started.
-func marked(pid int, variable string) bool {
-	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		return false
-	}
-	for entry := range bytes.SplitSeq(environment, []byte{0}) {
-		if string(entry) == variable {
-			return true
-		}
-	}
-	return false
-}
-
-// nameOf is what a process is called, made safe.
-func nameOf(pid int) string {
-	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	if err != nil {
-		return "a process"
-	}
-	return Clean(string(name))
 }

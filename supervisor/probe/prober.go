@@ -151,20 +151,26 @@ func (p *Prober) ask(a *asked) {
 }
 
 // judge says what is to be told, and plans the next time. An answer that is late
-// is none.
+// is none, and about health neither is one of who could not be asked: it is soon asked
+// again.
 func (p *Prober) judge(a *asked, err error, now time.Time, late bool) (Answer, bool) {
 	p.askedMu.Lock()
 	defer p.askedMu.Unlock()
 	if p.asked[a.Ref] != a {
 		return Answer{}, false
 	}
-	if a.Interval == 0 && err == nil {
+	none := a.Interval > 0 && isUnasked(err)
+	switch {
+	case a.Interval == 0 && err == nil:
 		p.forget(a.Ref)
-	} else {
+	case none:
+		a.soon(now)
+		heap.Push(&a.lane.schedule, a)
+	default:
 		a.again(now)
 		heap.Push(&a.lane.schedule, a)
 	}
-	if late {
+	if late || none {
 		return Answer{}, false
 	}
 	return a.answer(err, now)

@@ -21,7 +21,7 @@ type Question struct {
 	PID  int
 	Mark string
 	// Ask asks a question of the kinds ProbeCommand and ProbeLog, which are not
-	// this package's to ask; nil is a good answer. It ends with ctx.
+	// this package's to ask; nil is a good answer, *Unasked is none. It ends with ctx.
 	Ask func(ctx context.Context) error
 }
 
@@ -40,6 +40,9 @@ const (
 	// each time, between these.
 	retryDelayMin = 20 * time.Millisecond
 	retryDelayMax = 500 * time.Millisecond
+	// shortageMax is the longest delay before a process is asked again how it is that
+	// could not be asked.
+	shortageMax = 5 * time.Second
 	// impatience is how long a process may be not ready before anybody is told
 	// why: most are ready by then.
 	impatience = time.Second
@@ -85,6 +88,9 @@ func (a *asked) first(now time.Time) {
 // up for.
 func (a *asked) again(now time.Time) {
 	a.times++
+	if a.Interval > 0 {
+		a.delay = retryDelayMin
+	}
 	switch {
 	case a.Interval == 0:
 		a.at = now.Add(a.delay)
@@ -97,6 +103,13 @@ func (a *asked) again(now time.Time) {
 			a.at = now.Add(a.Interval)
 		}
 	}
+}
+
+// soon is when a process is asked how it is that could not be asked: sooner than in its
+// interval, and less soon each time.
+func (a *asked) soon(now time.Time) {
+	a.at = now.Add(min(a.delay, a.Interval))
+	a.delay = min(2*a.delay, shortageMax)
 }
 
 // slack is how late an answer may be.

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"testing"
 	"time"
@@ -53,6 +54,36 @@ func TestLateAnswersAreNone(t *testing.T) {
 	}
 	if len(p.lanes[0].schedule) != 2 {
 		t.Error("it is not asked again")
+	}
+}
+
+// Who cannot be asked for want of something has given no answer, and is soon asked
+// again; a full queue is the process's own.
+func TestShortageIsNoAnswer(t *testing.T) {
+	p := NewProber(func(Answer) {})
+	defer p.Close()
+	tcp, local := configs.Probe{Kind: configs.ProbeTCP}, configs.Probe{Kind: configs.ProbeUnix}
+	for _, c := range []struct {
+		err  error
+		told bool
+	}{
+		{failure(tcp, os.NewSyscallError("socket", unix.EMFILE)), false},
+		{failure(tcp, os.NewSyscallError("connect", unix.EAGAIN)), false},
+		{failure(tcp, &net.DNSError{Err: "dial udp: socket: " + unix.ENFILE.Error()}), false},
+		{failure(local, os.NewSyscallError("socket", unix.ENFILE)), false},
+		{failure(local, os.NewSyscallError("connect", unix.EAGAIN)), true},
+		{failure(tcp, os.NewSyscallError("connect", unix.ECONNREFUSED)), true},
+		{&Unasked{unix.ENOMEM}, false},
+	} {
+		a := &asked{Question: Question{Ref: tree.Ref{ID: "a"}, Interval: time.Hour}, lane: &p.lanes[0]}
+		a.first(time.Now())
+		a.ended, a.cancel = context.WithCancel(p.stopped)
+		p.asked[a.Ref] = a
+		now := time.Now()
+		_, told := p.judge(a, c.err, now, false)
+		if soon := a.at.Sub(now) < time.Minute; told != c.told || soon == c.told {
+			t.Errorf("%v: told %v, soon asked again %v", c.err, told, soon)
+		}
 	}
 }
 
