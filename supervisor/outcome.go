@@ -34,6 +34,9 @@ func (r *runtime) outcome(cmd ipc.Command, reply tree.Reply) (*ipc.Result, error
 			"stop": "down", "start": "up -d", "restart": "down` and then `coppice up -d",
 		}[cmd.Verb])
 	case tree.NotRunning:
+		if reply.Cause != "" {
+			return nil, refused("cannot %s %s: %s", cmd.Verb, name, reply.Cause)
+		}
 		return nil, refused("%s does not run, so there is nothing to signal", name)
 	case tree.NotProcess:
 		return nil, refused("%s is a supervisor; name a process below it", name)

@@ -82,7 +82,8 @@ type Reply struct {
 	Already bool
 	// Ignored says that a start was answered with StartIgnored.
 	Ignored bool
-	// Cause says in words why a start failed, or what could not be killed.
+	// Cause says in words why a start failed, what could not be killed, or why a process
+	// does not run yet.
 	Cause string
 	// Changes is the answer to Apply.
 	Changes []Change

@@ -11,6 +11,8 @@ func (t *Tree) freezeChild(call uint64, r FreezeChild) {
 		t.act(Reply{ID: call, Refusal: NotProcess})
 	case !n.runs() || n.state == Stopping:
 		t.act(Reply{ID: call, Refusal: NotRunning})
+	case n.state == Starting && !r.Thaw: // its start timeout would run on
+		t.act(Reply{ID: call, Refusal: NotRunning, Cause: "it is still starting"})
 	case n.frozen != r.Thaw:
 		t.act(Reply{ID: call, Already: true})
 	default:

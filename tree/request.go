@@ -52,7 +52,8 @@ type SignalChild struct {
 	All    bool   // the whole group, not the main process alone
 }
 
-// FreezeChild stops a running process from running, or lets it run again.
+// FreezeChild stops a running process from running, or lets it run again. One that is
+// still starting is not running yet, and is refused.
 type FreezeChild struct {
 	ID   string
 	Thaw bool
@@ -130,7 +131,7 @@ const (
 	Forgotten Refusal = "finished"
 	// IsRoot: the root is no supervisor's child.
 	IsRoot Refusal = "root"
-	// NotRunning: the process to be signalled does not run.
+	// NotRunning: the process to be signalled or frozen does not run.
 	NotRunning Refusal = "not_running"
 	// NotProcess: the request is for processes and the name is a supervisor's.
 	NotProcess Refusal = "not_a_process"
