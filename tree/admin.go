@@ -389,6 +389,8 @@ func (t *Tree) signalChild(call uint64, r SignalChild) {
 		t.act(Reply{ID: call, Refusal: NotFound})
 	case n.isSupervisor():
 		t.act(Reply{ID: call, Refusal: NotProcess})
+	case n.stuck != "":
+		t.act(Reply{ID: call, Refusal: Unkillable, Cause: n.survivor()})
 	case !n.runs():
 		t.act(Reply{ID: call, Refusal: NotRunning})
 	default:

@@ -81,6 +81,9 @@ func (t *Tree) advanceChange() {
 		case s.alive:
 			t.send(s, message{kind: apply})
 			return
+		case s.leaves():
+			t.refuseChanges()
+			return
 		default:
 			t.changeAtRest(s)
 		}

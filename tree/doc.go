@@ -61,6 +61,7 @@
 //	ReloadDone    answers Reload
 //	Adopted       it watches this process of the runtime before
 //	Dropped       output of a process was thrown away
+//	Survives      something of it is left that cannot be killed
 //
 // # Actions
 //
@@ -116,6 +117,10 @@
 //     the restart that follows it, for this one failure and its retries.
 //   - A process has descendants. Exited means that nothing of its group is left;
 //     Stop and Kill mean the group.
+//   - Kill may be in vain (state D). Nobody who waits for such an end is kept waiting for
+//     an answer, nothing is started beside what is left, and whoever waits for it goes on
+//     when it has ended after all; only the end of the whole tree leaves it behind. Of one
+//     that has ended by itself its supervisor hears only then, too.
 //   - A process can be unhealthy (Health): too many checks in a row have failed.
 //     Then it is stopped by its stop protocol, but nobody has asked its supervisor
 //     for that: it hears of an abnormal end, whatever the exit.

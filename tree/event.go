@@ -137,8 +137,10 @@ type Dropped struct {
 	Bytes int64
 }
 
-// Survives answers Inspect: a killed process is still there. Cause names what is left
-// of it, in words.
+// Survives answers Inspect: a killed process is still there. Of one that nobody has asked
+// to end it says that its main process has ended and that the rest of it cannot be
+// killed. Cause names what is left of it, in words. Exited follows if that ends after
+// all.
 type Survives struct {
 	Ref
 	Cause string

@@ -9,6 +9,8 @@ func (t *Tree) freezeChild(call uint64, r FreezeChild) {
 		t.act(Reply{ID: call, Refusal: NotFound})
 	case n.isSupervisor():
 		t.act(Reply{ID: call, Refusal: NotProcess})
+	case n.stuck != "":
+		t.act(Reply{ID: call, Refusal: Unkillable, Cause: n.survivor()})
 	case !n.runs() || n.state == Stopping:
 		t.act(Reply{ID: call, Refusal: NotRunning})
 	case n.state == Starting && !r.Thaw: // its start timeout would run on

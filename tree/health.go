@@ -57,9 +57,13 @@ func (t *Tree) Heeds(now Time, e Event) bool {
 	return true
 }
 
+// answers says that there is a main process that can say something: one that is frozen
+// cannot, and of one that cannot be killed it has ended.
+func (n *node) answers() bool { return n.runs() && !n.frozen && n.stuck == "" }
+
 func (n *node) heedsCheck(e Checked, now Time) bool {
 	switch {
-	case !n.runs() || n.state != Up || n.frozen || n.spec.Health.Failures < 1: // frozen, it cannot answer
+	case !n.answers() || n.state != Up || n.spec.Health.Failures < 1:
 		return false
 	case e.Passed:
 		return n.condition != Healthy || n.failed > 0
@@ -110,7 +114,7 @@ func (t *Tree) checkPassed(n *node) {
 // processUnwell: a process has not said in time that it is well, or has said that
 // it is not.
 func (t *Tree) processUnwell(e Unwell) {
-	if n := t.incarnation(e.Ref); n != nil && n.runs() && n.state == Up && !n.frozen {
+	if n := t.incarnation(e.Ref); n != nil && n.answers() && n.state == Up {
 		t.becomeUnhealthy(n, e.Cause)
 	}
 }
@@ -142,7 +146,7 @@ func (t *Tree) processHindered(e NotReady) {
 }
 
 func (n *node) heedsObstacle(e NotReady) bool {
-	return n.runs() && n.state == Starting && n.spec.Ready == AtNotice && n.trouble != e.Cause
+	return n.answers() && n.state == Starting && n.spec.Ready == AtNotice && n.trouble != e.Cause
 }
 
 // processExtended: a process needs longer to start or to stop. The new time limit

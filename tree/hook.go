@@ -11,9 +11,9 @@ type left struct {
 // hookAfter begins the command that follows the end of n, if it has one. The end is
 // complete once that has ended: whoever stops n waits for it, and so does the next
 // start. It has a time of its own, which the runtime measures. What is killed
-// together with its supervisor has no more commands.
+// together with its supervisor has no more commands, nor has what was left behind.
 func (t *Tree) hookAfter(n *node) bool {
-	if !n.spec.AfterExit || n.parent.killing {
+	if !n.spec.AfterExit || n.parent.killing || n.leftBehind() {
 		return false
 	}
 	n.killing = false // a Kill that is to come is meant for the command

@@ -92,8 +92,8 @@ func (t *Tree) handle(s *node, m message) {
 
 // overtaken says that a stop request waits while this supervisor is about to
 // start children, or waits for one that does not become ready (the start is cut
-// short), or for the end of one that cannot be killed. OTP would finish it first, and a shutdown could hang behind a child that
-// never becomes ready.
+// short), or for the end of one that cannot be killed. OTP would finish it first, and a
+// shutdown could hang behind a child that never becomes ready.
 func (t *Tree) overtaken(s *node) bool {
 	if t.opts.OTP || !s.asked || s.op.kind == opEnd {
 		return false
@@ -103,7 +103,7 @@ func (t *Tree) overtaken(s *node) bool {
 	}
 	st := s.op.steps[s.op.next]
 	return st.verb == stepRestart || st.verb == stepStart && (!s.op.issued || st.child.canBeCut()) ||
-		s.op.issued && st.child != nil && st.child.blocked()
+		s.blocker() != nil
 }
 
 // canBeCut says that the start of n, which is in progress, may take any time: a

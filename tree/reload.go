@@ -9,6 +9,8 @@ func (t *Tree) reloadChild(call uint64, r ReloadChild) {
 		t.act(Reply{ID: call, Refusal: NotFound})
 	case n.isSupervisor():
 		t.act(Reply{ID: call, Refusal: NotProcess})
+	case n.stuck != "":
+		t.act(Reply{ID: call, Refusal: Unkillable, Cause: n.survivor()})
 	case n.state != Up || !n.runs():
 		t.act(Reply{ID: call, Refusal: NotRunning})
 	default:

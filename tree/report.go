@@ -28,7 +28,7 @@ const (
 	ChildAdopted    Kind = "adopted"       // another runtime watches it now; PID is set
 	OutputDropped   Kind = "log_dropped"   // Bytes of its output were thrown away
 	OOMKilled       Kind = "oom_killed"    // the kernel killed a process of it, for memory had run out
-	CannotBeKilled  Kind = "unkillable"    // it was killed and is still there: Cause
+	CannotBeKilled  Kind = "unkillable"    // something of it cannot be killed: Cause
 	Frozen          Kind = "frozen"        // it does not run any more
 	Thawed          Kind = "thawed"        // it runs again
 	Reloaded        Kind = "reloaded"      // it was asked to read its configuration again

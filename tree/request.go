@@ -135,7 +135,8 @@ const (
 	NotRunning Refusal = "not_running"
 	// NotProcess: the request is for processes and the name is a supervisor's.
 	NotProcess Refusal = "not_a_process"
-	// Unkillable: the process was killed and is still there.
+	// Unkillable: the process was killed and is still there; or its main process has ended
+	// and the rest of it cannot be killed.
 	Unkillable Refusal = "unkillable"
 	// ShuttingDown: the tree is being stopped.
 	ShuttingDown Refusal = "shutting_down"

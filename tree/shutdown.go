@@ -32,7 +32,7 @@ func (t *Tree) requestStop(c *node, brutal bool) {
 	if c.left != nil && !brutal {
 		return // it has ended, and the command after its end has a time of its own
 	}
-	brutal = brutal || c.spec.Shutdown.Brutal && c.parent != nil
+	brutal = brutal || c.spec.Shutdown.Brutal && c.parent != nil || c.stuck != ""
 	switch {
 	case brutal:
 		t.kill(c)
@@ -59,7 +59,7 @@ func (t *Tree) kill(n *node) {
 	if !n.isSupervisor() {
 		n.frozen = false // that does not keep it from being killed
 		t.act(Kill{n.ref()})
-		if !t.opts.OTP && n.left == nil {
+		if !t.opts.OTP && n.left == nil && n.stuck == "" {
 			t.after(n, killPatience)
 		}
 		return
@@ -162,6 +162,10 @@ func (t *Tree) refuseInbox(s *node) {
 		case called:
 			t.act(Reply{ID: m.call.ID, Refusal: NoProc})
 		case apply:
+			if s.leaves() {
+				t.refuseChanges()
+				continue
+			}
 			t.changeAtRest(s)
 			t.changed(s)
 		}

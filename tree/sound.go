@@ -89,7 +89,7 @@ func (a *auditor) node(n *node) {
 	a.want(n.generation <= a.tree.gen, n, "has the generation %d of %d", n.generation, a.tree.gen)
 	a.want(n.cause <= a.tree.seq, n, "has the cause %d of %d", n.cause, a.tree.seq)
 	a.want(!n.killing || !n.present() || n.state == Stopping, n, "is killed and %s", n.state)
-	a.want(n.stuck == "" || n.alive && n.killing && n.state == Stopping, n, "cannot be killed and is %s", n.state)
+	a.want(n.stuck == "" || n.runs() && n.deadline == 0 && !n.frozen && !n.isSupervisor() && n.killing == (n.state == Stopping), n, "cannot be killed and is %s", n.state)
 	a.want(!n.frozen || n.alive && n.state != Stopping, n, "is frozen and %s", n.state)
 	a.want(!n.overdue || n.state == Stopping || n.state == Stopped || n.state == Finished || n.state == Failed, n, "is overdue and %s", n.state)
 	a.want(!n.ailing || n.state == Stopping && n.alive && !n.asked && !n.overdue && !n.isSupervisor(), n, "is ailing and %s", n.state)

@@ -82,7 +82,7 @@ func (t *Tree) processStarted(e Started) {
 // processReady: a process that says so itself, or a probe, completes a start.
 func (t *Tree) processReady(e Ready) {
 	n := t.incarnation(e.Ref)
-	if n == nil || !n.runs() || n.state != Starting || n.spec.Ready != AtNotice {
+	if n == nil || !n.runs() || n.stuck != "" || n.state != Starting || n.spec.Ready != AtNotice {
 		return
 	}
 	n.cause = t.report(Report{Kind: BecameReady, Node: n.id(), PID: n.pid, Because: n.cause})

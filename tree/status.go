@@ -31,11 +31,13 @@ const (
 	Failed State = "failed"
 )
 
-// States that only Status tells, of a process that is Up and one that is Stopping.
+// States that only Status tells, of a process that is Up, and of one that is Starting, Up
+// or Stopping.
 const (
 	// IsFrozen: it is stopped from running, see FreezeChild.
 	IsFrozen State = "frozen"
-	// IsUnkillable: it was killed and something of it is left.
+	// IsUnkillable: it was killed, or its main process has ended by itself, and something
+	// of it is left that cannot be killed.
 	IsUnkillable State = "unkillable"
 )
 
@@ -91,7 +93,8 @@ type Status struct {
 	Held bool
 	// Health is what is known of a process's health; Unchecked while nothing is.
 	Health Condition
-	// Trouble is what keeps a process from being ready or well, in words.
+	// Trouble is what keeps a process from being ready or well, or what is left of one that
+	// cannot be killed, in words.
 	Trouble string
 	// Cause is the Seq of the report behind State.
 	Cause uint64
@@ -167,7 +170,7 @@ func (n *node) status(deep bool, places map[*node]place) Status {
 		Held: n.held, Cause: n.cause, Adopted: n.adopted,
 	}
 	if n.alive {
-		s.Health, s.Trouble = n.condition, n.trouble
+		s.Health, s.Trouble = n.condition, cmp.Or(n.stuck, n.trouble)
 	}
 	if at, ok := places[n]; ok {
 		s.Place, s.Until = at.number, at.until

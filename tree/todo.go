@@ -91,6 +91,7 @@ func (t *Tree) issue(s *node) {
 		t.start(st.child, op.cause, op.counted)
 	case stepStop, stepPause, stepDiscard:
 		if st.child.stuck != "" && t.endsAll() {
+			t.beginStop(st.child, true, op.cause)
 			op.next++ // it is left behind
 			return
 		}

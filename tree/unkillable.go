@@ -1,5 +1,7 @@
 package tree
 
+import "slices"
+
 // killPatience is how long a killed process may take to be gone before it is asked
 // what is left of it: one that is in the middle of I/O cannot be killed (state D,
 // proc_pid_stat(5)), nor one that the daemon may not signal. OTP has nothing like it;
@@ -22,14 +24,15 @@ func (t *Tree) inspectAgain() {
 // processSurvives: something of a killed process is left, and nothing more can be done
 // about it. Who waits for its end is told so, and no second incarnation is started
 // beside it: its supervisor waits, and goes on if it ends after all. Only the end of
-// the whole tree leaves it behind.
+// the whole tree leaves it behind. Where nobody has asked for its end, its main process
+// has ended by itself: its supervisor hears of that when nothing is left, as always.
 func (t *Tree) processSurvives(e Survives) {
 	n := t.incarnation(e.Ref)
-	if n == nil || !n.runs() || n.state != Stopping || !n.killing || n.stuck != "" {
+	if n == nil || !n.runs() || n.stuck != "" || e.Cause == "" {
 		return
 	}
 	t.setDeadline(n, 0)
-	n.stuck = e.Cause
+	n.stuck, n.frozen, n.killing = e.Cause, false, n.state == Stopping
 	n.cause = t.report(Report{Kind: CannotBeKilled, Node: n.id(), PID: n.pid, Cause: e.Cause, Because: n.cause})
 	t.refuseWaiters(n)
 	t.leaveBehind()
@@ -41,7 +44,7 @@ func (t *Tree) processSurvives(e Survives) {
 func (t *Tree) refuseWaiters(n *node) {
 	for s := n.parent; s != nil; s = s.parent {
 		t.wake(s)
-		if s.op != nil {
+		if s.op != nil && s.blocker() == n {
 			t.act(Reply{ID: s.op.call, Refusal: Unkillable, Cause: n.survivor()})
 			s.op.call = 0
 		}
@@ -60,18 +63,42 @@ func (t *Tree) leaveBehind() {
 	})
 }
 
-// blocked says that n does not end because something of it, or below it, cannot be
-// killed.
-func (n *node) blocked() bool {
+// blocker is the process that cannot be killed and for whose end n waits: n itself, or
+// one below it; nil: there is none.
+func (n *node) blocker() *node {
 	if n.op != nil && n.op.issued {
-		c := n.op.steps[n.op.next].child
-		return c != nil && c.blocked()
+		n = n.op.steps[n.op.next].child
+		if n == nil {
+			return nil
+		}
+		return n.blocker()
 	}
-	return n.stuck != ""
+	if n.stuck != "" {
+		return n
+	}
+	return nil
 }
 
 // survivor says who it is, in words.
 func (n *node) survivor() string { return n.id() + ": " + n.stuck }
+
+// leftBehind says that the supervisor of n, which is there, ends or has ended and does
+// not wait for it.
+func (n *node) leftBehind() bool {
+	s := n.parent
+	if !s.alive || s.op == nil || s.op.kind != opEnd {
+		return !s.alive
+	}
+	return !slices.ContainsFunc(s.op.steps[s.op.next:], func(st step) bool { return st.child == n })
+}
+
+// leaves says that s has left somebody behind who cannot be killed: the whole tree ends,
+// and nothing may be changed there any more.
+func (s *node) leaves() bool {
+	left := false
+	s.each(func(n *node) { left = left || n.stuck != "" })
+	return left
+}
 
 // endsAll says that the whole tree is about to end.
 func (t *Tree) endsAll() bool { return t.root.op != nil && t.root.op.kind == opEnd }

@@ -68,6 +68,11 @@ func (w *Watch) resume(t *tree.Tree, living []tree.Living) {
 		w.live[l.ID] = l.Generation
 		w.highest = max(w.highest, l.Generation)
 	}
+	for _, n := range s.Nodes {
+		if id := s.Specs[n.Spec].ID; w.halted && n.Stuck != "" {
+			w.live[id] = n.Generation // for all that it is told
+		}
+	}
 }
 
 // resumeRestarts exempts children whose restarts are in progress: one that is

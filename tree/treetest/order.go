@@ -91,9 +91,12 @@ func (w *Watch) actor(r tree.Report) (supervisor string, sure bool) {
 	return above, above != "" && (!ok || was.parent == above)
 }
 
-// begin checks that a supervisor does one thing at a time.
+// begin checks that a supervisor does one thing at a time. Who cannot be killed may be
+// left behind, and then nobody waits for it.
 func (w *Watch) begin(supervisor string, r tree.Report) {
-	w.inFlight[r.Node] = supervisor
+	if n, ok := w.world.Tree.Node(r.Node); !ok || n.State != tree.IsUnkillable {
+		w.inFlight[r.Node] = supervisor
+	}
 	for other, s := range w.inFlight {
 		if s == supervisor && other != r.Node && !w.together(supervisor) {
 			w.fail("%s is in the middle of %s and of %s at once", supervisor, other, r.Node)

@@ -206,6 +206,8 @@ func (w *World) Oblige() tree.Event {
 	for _, p := range w.Find(func(p *Process) bool { return p.Alive }) {
 		n, ok := w.Tree.Node(p.ID)
 		switch {
+		case ok && n.State == tree.IsUnkillable:
+			return w.End(p, tree.Exit{Code: 1})
 		case !ok || n.State != tree.Starting:
 		case p.Spec.Ready == tree.AtNotice:
 			return tree.Ready{Ref: p.Ref}
