@@ -143,8 +143,8 @@ type Node struct {
 	MainPID int    `json:"main_pid,omitempty"`
 	// FDStore is how many descriptors it has left for its next incarnation (sd_notify).
 	FDStore int `json:"fd_store,omitempty"`
-	// Trouble is what keeps it from being ready, or what its last check found
-	// wrong, in one line for a person.
+	// Trouble is what keeps it from being ready, what its last check found wrong, or
+	// what is left of it that cannot be killed, in one line for a person.
 	Trouble string `json:"trouble,omitempty"`
 	// Dynamic says that it was made of a template; Args is what start-child gave it
 	// behind the template's command, or as its command.
@@ -157,7 +157,8 @@ type Node struct {
 	Until    *time.Time `json:"until,omitempty"`
 	LastExit *LastExit  `json:"last_exit,omitempty"`
 	// Waits says in words what a backoff waits for that is not the process's own
-	// delay: "cannot execute …: no more processes are allowed".
+	// delay: "cannot execute …: no more processes are allowed"; and what a supervisor, or
+	// one that is restarting, waits for: "the end of db, which cannot be killed".
 	Waits string `json:"waits_for,omitempty"`
 	// Place is where it stands in the queue that the tree's restart_rate makes, from
 	// 1; Until is then when its turn comes if nobody leaves the queue.

@@ -103,11 +103,11 @@ func (r *runtime) askHealth(n tree.Status) {
 }
 
 // followHealth asks those processes how they are that have just started, and asks
-// those no more that are being stopped or are frozen, and cannot answer.
+// those no more that are being stopped, are frozen or have ended, and cannot answer.
 func (r *runtime) followHealth(reports []tree.Report) {
 	for i := range reports {
 		switch reports[i].Kind {
-		case tree.StartDone, tree.Thawed, tree.StopBegun, tree.Frozen:
+		case tree.StartDone, tree.Thawed, tree.StopBegun, tree.Frozen, tree.CannotBeKilled:
 		default:
 			continue
 		}
@@ -116,7 +116,7 @@ func (r *runtime) followHealth(reports []tree.Report) {
 		case !ok || n.Spec.Type != tree.Process:
 		case n.State == tree.Up:
 			r.watchHealth(n)
-		case n.State == tree.Stopping || n.State == tree.IsFrozen:
+		case n.State == tree.Stopping || n.State == tree.IsFrozen || n.State == tree.IsUnkillable:
 			r.prober.Cancel(tree.Ref{ID: n.Spec.ID, Generation: n.Generation})
 		}
 	}

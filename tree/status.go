@@ -78,7 +78,8 @@ type Status struct {
 	// Until is when a backoff, a start timeout or a shutdown timeout ends, else 0.
 	Until Time
 	// Waits says in words what a node that is BackingOff waits for beside the delay
-	// of its own Backoff.
+	// of its own Backoff, and what one that is Restarting, or a supervisor, waits for that
+	// cannot be killed.
 	Waits string
 	// Place is where it stands in the queue of restarts that the root's Rate holds up:
 	// 1 is the first; 0: it is not there. Until is then when its turn comes if nobody
@@ -166,7 +167,7 @@ func (n *node) status(deep bool, places map[*node]place) Status {
 	spec.Children = nil
 	s := Status{
 		Spec: &spec, State: n.shown(), PID: n.pid, Generation: n.generation,
-		Restarts: n.restarts, Since: n.since, Until: n.deadline, Waits: n.waits,
+		Restarts: n.restarts, Since: n.since, Until: n.deadline, Waits: cmp.Or(n.waits, n.waitsForEnd()),
 		Held: n.held, Cause: n.cause, Adopted: n.adopted,
 	}
 	if n.alive {

@@ -79,6 +79,22 @@ func (n *node) blocker() *node {
 	return nil
 }
 
+// waitsForEnd says in words for whose end n waits that cannot be killed: a step of a
+// supervisor, or one that is to be restarted and whose supervisor is busy with that.
+func (n *node) waitsForEnd() string {
+	s := n
+	if !n.isSupervisor() || n.op == nil {
+		s = n.parent
+		if s == nil || n.shown() != Restarting {
+			return ""
+		}
+	}
+	if b := s.blocker(); b != nil {
+		return "the end of " + b.id() + ", which cannot be killed"
+	}
+	return ""
+}
+
 // survivor says who it is, in words.
 func (n *node) survivor() string { return n.id() + ": " + n.stuck }
 

@@ -46,29 +46,32 @@ func (a *app) unfinished(ctx context.Context, p place) func() string {
 }
 
 // busyWith lists the nodes that are starting or stopping, supervisors only when
-// no process below says more.
+// no process below says more; those that cannot be killed come first.
 func busyWith(t *ipc.Tree, now time.Time) string {
 	const shownMax = 3
-	var busy []string
-	more := 0
+	var stuck, busy []string
 	eachNode(&t.Root, func(n *ipc.Node) {
-		if !isMoving(n) || hasMoving(n.Children) {
-			return
+		switch {
+		case !isMoving(n) || hasMoving(n.Children):
+		case n.State == string(tree.IsUnkillable):
+			stuck = append(stuck, fmt.Sprintf("%s cannot be killed (%s)", n.Name, n.Trouble))
+		default:
+			busy = append(busy, busyNode(n, now))
 		}
-		if len(busy) == shownMax {
-			more++
-			return
-		}
-		busy = append(busy, busyNode(n, now))
 	})
-	if more > 0 {
-		busy = append(busy, fmt.Sprintf("%d more", more))
+	busy = append(stuck, busy...)
+	if more := len(busy) - shownMax; more > 0 {
+		busy = append(busy[:shownMax], fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(busy, ", ")
 }
 
 func isMoving(n *ipc.Node) bool {
-	return n.State == string(tree.Starting) || n.State == string(tree.Stopping)
+	switch tree.State(n.State) {
+	case tree.Starting, tree.Stopping, tree.IsUnkillable:
+		return true
+	}
+	return false
 }
 
 func hasMoving(nodes []ipc.Node) bool {

@@ -43,6 +43,7 @@ func TestBusyWithNamesWhatIsLowest(t *testing.T) {
 	for want, children := range map[string][]ipc.Node{
 		"api is starting since 2s and gives up in 58s": tree.Root.Children,
 		"root is starting since 1m":                    tree.Root.Children[:1],
+		"x cannot be killed (pid 7 (x, state D)), a is stopping since 3s and is killed in 2s":                                                        {slow("a"), {Name: "x", State: "unkillable", Trouble: "pid 7 (x, state D)"}},
 		"a is stopping since 3s and is killed in 2s, b is stopping since 3s and is killed in 2s, c is stopping since 3s and is killed in 2s, 1 more": {slow("a"), slow("b"), slow("c"), slow("d")},
 	} {
 		tree.Root.Children = children

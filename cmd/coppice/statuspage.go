@@ -239,8 +239,11 @@ func (p page) stateNote(n ipc.Node) string {
 	}
 	switch tree.State(n.State) {
 	case tree.Up:
-		if n.Trouble != "" {
+		switch {
+		case n.Trouble != "":
 			return join("a check failed: "+n.Trouble, end)
+		case n.Waits != "":
+			return join("waits for "+n.Waits, end)
 		}
 		if n.LastExit != nil && tree.EndReason(n.LastExit.Reason) == tree.EndStopped {
 			return "" // somebody restarted it: nothing is special about that
@@ -249,11 +252,15 @@ func (p page) stateNote(n ipc.Node) string {
 	case tree.Starting:
 		return join("since "+ago(p.now, n.Since)+p.until(n, ", gives up in "), n.Trouble)
 	case tree.Stopping:
-		return join("since "+ago(p.now, n.Since)+p.until(n, ", killed in "), n.Trouble)
+		why := n.Trouble
+		if n.Waits != "" {
+			why = "waits for " + n.Waits
+		}
+		return join("since "+ago(p.now, n.Since)+p.until(n, ", killed in "), why)
 	case tree.IsFrozen:
 		return "`coppice thaw " + n.Name + "` lets it run again"
 	case tree.IsUnkillable:
-		return "was killed and is still there"
+		return join("cannot be killed", n.Trouble)
 	case tree.BackingOff:
 		place := ""
 		if n.Place > 0 {
@@ -261,6 +268,9 @@ func (p page) stateNote(n ipc.Node) string {
 		}
 		return join("again"+p.until(n, " in ")+place, cmp.Or(n.Waits, end))
 	case tree.Restarting:
+		if n.Waits != "" {
+			return join("waits for "+n.Waits, end)
+		}
 		return join("tried again", end)
 	case tree.Stopped:
 		if n.Held {

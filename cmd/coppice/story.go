@@ -440,7 +440,16 @@ func (s *story) advice(n *ipc.Node, chain []ipc.Event) string {
 		}
 		return " It is started again by itself."
 	case tree.Restarting:
+		if n.Waits != "" {
+			return " It waits for " + n.Waits + "."
+		}
 		return " It is tried again at once."
+	case tree.IsUnkillable:
+		left := "that"
+		if lastIndex(chain, func(e ipc.Event) bool { return tree.Kind(e.Kind) == tree.CannotBeKilled }) < 0 {
+			left = "what cannot be killed, " + n.Trouble
+		}
+		return " Nothing is started beside " + left + ", and it goes on when that has ended."
 	case tree.Stopped:
 		if text := s.sweep(chain); text != "" {
 			return text
