@@ -102,7 +102,7 @@ func (r *runtime) applyNow(config *configs.Config, done func(tree.Reply)) {
 	r.wanted.apply(r.lastCall+1, config) // the number of the call
 	r.call(tree.Apply{Spec: config.Spec}, func(reply tree.Reply) {
 		r.wanted.applied(reply)
-		if reply.Refusal == "" {
+		if reply.Refusal == "" || goesOn(reply) {
 			r.reloaded(config, reply.Changes)
 			r.recheck(old, config)
 		}
@@ -110,11 +110,20 @@ func (r *runtime) applyNow(config *configs.Config, done func(tree.Reply)) {
 	})
 }
 
-// notApplied is why a reload changed nothing; nil: it did.
+// goesOn says that a change has begun and that what is left of it waits for the end of
+// what cannot be killed.
+func goesOn(reply tree.Reply) bool { return reply.Refusal == tree.Unkillable && reply.Changes != nil }
+
+// notApplied is why a reload changed nothing, or not all; nil: it did.
 func (r *runtime) notApplied(reply tree.Reply) error {
 	switch reply.Refusal {
 	case "":
 		return nil
+	case tree.Unkillable:
+		if goesOn(reply) {
+			return refused("the change has begun and waits for what cannot be killed: %s; what is left of it is done when that has ended", reply.Cause)
+		}
+		return refused("the change would have to wait for what cannot be killed: %s; nothing was changed", reply.Cause)
 	case tree.AlreadyPresent:
 		return refused("the name %s is that of a child of a template, which is no part of the tree file: "+
 			"name it otherwise, or `coppice delete-child %s` first; nothing was changed", reply.Cause, reply.Cause)

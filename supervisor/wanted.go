@@ -61,6 +61,7 @@ func (w *wanted) applied(reply tree.Reply) {
 	case !found || w.config != c.between:
 	case reply.Refusal == "":
 		w.config = c.next
+	case goesOn(reply): // processes that are to go are still there
 	default:
 		w.config = c.before
 	}

@@ -85,7 +85,8 @@ type Reply struct {
 	// Cause says in words why a start failed, what could not be killed, or why a process
 	// does not run yet.
 	Cause string
-	// Changes is the answer to Apply.
+	// Changes is the answer to Apply. With the Refusal Unkillable they have begun, and go on
+	// when what Cause names has ended after all.
 	Changes []Change
 }
 

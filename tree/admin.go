@@ -20,6 +20,7 @@ func (t *Tree) call(c Called) {
 	case Apply:
 		t.changes = append(t.changes, c)
 		t.nextChange()
+		t.refuseHindered()
 	case SignalChild:
 		t.signalChild(c.ID, r)
 	case FreezeChild:

@@ -38,6 +38,11 @@ func (t *Tree) nextChange() {
 	}
 	moved := moved(t.root.spec, spec)
 	a := &application{call: c.ID, changes: t.diff(spec, moved)}
+	if n := t.hindrance(a.changes); n != nil {
+		t.act(Reply{ID: c.ID, Refusal: Unkillable, Cause: n.survivor()})
+		t.nextChange()
+		return
+	}
 	a.cause = t.report(Report{Kind: ReqMade, Node: t.root.id(), Request: "reload"})
 	a.parts = append(t.movingParts(moved), part{supervisor: t.root.id()})
 	t.root.pending = &spec
@@ -78,8 +83,11 @@ func (t *Tree) advanceChange() {
 		s := t.index[a.at.supervisor]
 		switch {
 		case s == nil || !s.isSupervisor():
+		case s.alive && s.blocker() != nil && t.untouched(s):
+			s.pending = nil
 		case s.alive:
 			t.send(s, message{kind: apply})
+			t.refuseHindered()
 			return
 		case s.leaves():
 			t.refuseChanges()

@@ -74,7 +74,10 @@ type ChangeSupervisor struct {
 // processes whose Start or Ready differ are stopped and started in list order.
 // Nothing counts against an intensity, and a start that fails leaves that child
 // stopped. Instances of a template go on as they are; a name that one of them has
-// is refused, AlreadyPresent with the name as Cause, before anything changes. The
+// is refused, AlreadyPresent with the name as Cause, before anything changes; so is
+// a change that would have to wait for what cannot be killed, Unkillable. Where that is
+// found on the way the answer is Unkillable with the Changes, and what is left of them is
+// done when it has ended. The
 // spec must have passed Check.
 type Apply struct{ Spec ChildSpec }
 

@@ -28,7 +28,7 @@ func (t *Tree) inspectAgain() {
 // has ended by itself: its supervisor hears of that when nothing is left, as always.
 func (t *Tree) processSurvives(e Survives) {
 	n := t.incarnation(e.Ref)
-	if n == nil || !n.runs() || n.stuck != "" || e.Cause == "" {
+	if n == nil || !n.runs() || n.stuck != "" || e.Cause == "" || t.opts.OTP {
 		return
 	}
 	t.setDeadline(n, 0)
@@ -49,6 +49,7 @@ func (t *Tree) refuseWaiters(n *node) {
 			s.op.call = 0
 		}
 	}
+	t.refuseHindered()
 }
 
 // leaveBehind lets the end of the whole tree go on without those that cannot be killed.
@@ -57,7 +58,7 @@ func (t *Tree) leaveBehind() {
 		return
 	}
 	t.each(func(n *node) {
-		if n.stuck != "" && n.parent.head(n) != nil && n.parent.op.kind == opEnd {
+		if n.stuck != "" && n.parent.head(n) != nil && n.parent.endsWithAll() {
 			t.advance(n.parent)
 		}
 	})
@@ -110,10 +111,17 @@ func (n *node) leftBehind() bool {
 
 // leaves says that s has left somebody behind who cannot be killed: the whole tree ends,
 // and nothing may be changed there any more.
-func (s *node) leaves() bool {
-	left := false
-	s.each(func(n *node) { left = left || n.stuck != "" })
-	return left
+func (s *node) leaves() bool { return s.unkillable() != nil }
+
+// endsWithAll says that s ends, and all above it: nobody is to be started there any more,
+// and so nobody has to be waited for who cannot be killed.
+func (s *node) endsWithAll() bool {
+	for ; s != nil; s = s.parent {
+		if s.op == nil || s.op.kind != opEnd {
+			return false
+		}
+	}
+	return true
 }
 
 // endsAll says that the whole tree is about to end.
