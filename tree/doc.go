@@ -167,8 +167,9 @@
 // template.go are OTP's rules, each named after the part of supervisor.erl it answers
 // to. What OTP does not know of is in verdict.go (an end chooses a strategy),
 // backoff.go and rate.go (restarts wait), shortage.go (starts are put off), health.go,
-// hook.go, reload.go, freeze.go, and unkillable.go with hindrance.go (ends that do not come). change.go says how two specs differ and apply.go carries it
-// out. deadline.go is the queue of times, status.go the snapshot.
+// hook.go, reload.go, freeze.go, and unkillable.go with hindrance.go (ends that do not
+// come). change.go says how two specs differ and apply.go carries it out. deadline.go is
+// the queue of times, status.go the snapshot.
 //
 // saved.go is what a tree is written down as, save.go writes and restore.go reads
 // it, sound.go is what every Step relies on. resume.go, redo.go, and salvage.go

@@ -97,9 +97,7 @@ func (t *Tree) beginEnd(s *node, op operation) {
 		op.steps = append(op.steps, step{verb: stepStop, child: c})
 	}
 	t.begin(s, op)
-	if s.parent == nil {
-		t.leaveBehind()
-	}
+	t.leaveBehind()
 	if s.killing || s.simple() {
 		t.stopTogether(s)
 	}

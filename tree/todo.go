@@ -90,7 +90,7 @@ func (t *Tree) issue(s *node) {
 		st.child.tries = 0
 		t.start(st.child, op.cause, op.counted)
 	case stepStop, stepPause, stepDiscard:
-		if st.child.stuck != "" && t.endsAll() {
+		if st.child.stuck != "" && s.endsWithAll() {
 			t.beginStop(st.child, true, op.cause)
 			op.next++ // it is left behind
 			return

@@ -91,17 +91,26 @@ func (w *Watch) actor(r tree.Report) (supervisor string, sure bool) {
 	return above, above != "" && (!ok || was.parent == above)
 }
 
-// begin checks that a supervisor does one thing at a time. Who cannot be killed may be
-// left behind, and then nobody waits for it.
+// begin checks that a supervisor does one thing at a time. It does not always wait for
+// who cannot be killed.
 func (w *Watch) begin(supervisor string, r tree.Report) {
-	if n, ok := w.world.Tree.Node(r.Node); !ok || n.State != tree.IsUnkillable {
-		w.inFlight[r.Node] = supervisor
-	}
+	w.inFlight[r.Node] = supervisor
 	for other, s := range w.inFlight {
-		if s == supervisor && other != r.Node && !w.together(supervisor) {
+		if s == supervisor && other != r.Node && !w.together(supervisor) && !hasUnkillable(w.world.Tree.Status(), other) {
 			w.fail("%s is in the middle of %s and of %s at once", supervisor, other, r.Node)
 		}
 	}
+}
+
+// hasUnkillable says whether a node, or one below it, cannot be killed.
+func hasUnkillable(s tree.Status, name string) bool {
+	if s.Spec.ID == name {
+		name = ""
+	}
+	if name == "" && s.State == tree.IsUnkillable {
+		return true
+	}
+	return slices.ContainsFunc(s.Children, func(c tree.Status) bool { return hasUnkillable(c, name) })
 }
 
 // abandon forgets the step that a supervisor was in the middle of, because it

@@ -16,6 +16,8 @@ type World struct {
 	Now  tree.Time
 	// Procs has the latest incarnation of every process that was ever asked for.
 	Procs map[string]*Process
+	// Inspects are the questions what is left of a process, oldest first.
+	Inspects []tree.Ref
 	// Reloads are those that were asked for and are not done, oldest first.
 	Reloads []tree.Reload
 	// Replies are the answers so far, by the number of the call.
@@ -46,6 +48,8 @@ type Process struct {
 	Alive bool
 	// Stopping and Killing say what the tree has asked for.
 	Stopping, Killing bool
+	// Hangs says that Oblige never ends it: it cannot be killed.
+	Hangs bool
 	// Hooking says that it has ended and that the command after its end runs.
 	Hooking bool
 }
@@ -90,6 +94,8 @@ func (w *World) heed(events []tree.Event, out tree.Output) {
 			if p := w.incarnation(a.Ref); p != nil {
 				p.Killing = true
 			}
+		case tree.Inspect:
+			w.Inspects = append(w.Inspects, a.Ref)
 		case tree.Draw:
 			w.draws = append(w.draws, a.Ref)
 		case tree.AfterExit:
@@ -194,7 +200,10 @@ func (w *World) Oblige() tree.Event {
 	if list := w.Find(func(p *Process) bool { return !p.Answered }); len(list) > 0 {
 		return w.Begin(list[0])
 	}
-	if list := w.Find(func(p *Process) bool { return p.Alive && (p.Stopping || p.Killing) }); len(list) > 0 {
+	if e := w.survivor(); e != nil {
+		return e
+	}
+	if list := w.Find(func(p *Process) bool { return p.Alive && !p.Hangs && (p.Stopping || p.Killing) }); len(list) > 0 {
 		return w.End(list[0], tree.Exit{Signal: "SIGTERM"})
 	}
 	if e := w.Reloaded(); e != nil {
@@ -203,7 +212,7 @@ func (w *World) Oblige() tree.Event {
 	if list := w.Find(func(p *Process) bool { return p.Hooking }); len(list) > 0 {
 		return tree.HookDone{Ref: list[0].Ref}
 	}
-	for _, p := range w.Find(func(p *Process) bool { return p.Alive }) {
+	for _, p := range w.Find(func(p *Process) bool { return p.Alive && !p.Hangs }) {
 		n, ok := w.Tree.Node(p.ID)
 		switch {
 		case ok && n.State == tree.IsUnkillable:
@@ -221,6 +230,19 @@ func (w *World) Oblige() tree.Event {
 	}
 	w.Now = max(w.Now, due)
 	return tree.Tick{}
+}
+
+// survivor answers the oldest question what is left of one that hangs; nil: there is
+// none. Any other one ends.
+func (w *World) survivor() tree.Event {
+	for len(w.Inspects) > 0 {
+		p := w.incarnation(w.Inspects[0])
+		w.Inspects = w.Inspects[1:]
+		if p != nil && p.Alive && p.Hangs {
+			return tree.Survives{Ref: p.Ref, Cause: "pid 1 (state D)"}
+		}
+	}
+	return nil
 }
 
 // Call makes a request an event and gives the number that its reply will have.
