@@ -118,10 +118,12 @@
 //	private_tmp   = false             # /tmp and /var/tmp of its own, empty
 //	read_only     = ["/"]             # with all below; of / but for /dev, /proc and /sys
 //	read_write    = ["data"]          # stays as it is, in something that is read_only
-//	inaccessible  = ["/root", "-/srv"] # a - in front: it may be missing
+//	inaccessible  = ["/root", "-/srv"] # a - in front: it may be missing; of all of these, links are
+//	                                  # followed in its root
 //	syscalls      = "@service"        # not those that no service needs; { deny = […] } | { allow = […] }
 //	landlock      = { read_only = ["/usr"], read_write = ["data"], bind = [8080], connect = [] }
-//	                                  # these files and TCP ports, and no others; also without root
+//	                                  # these files (and its secrets) and TCP ports, and no others;
+//	                                  # also without root
 //	sandbox       = "strict"          # presets what is not said: no_new_privs, no capabilities,
 //	                                  # private_tmp, read_only = ["/"] and of /sys and /proc/sys,
 //	                                  # /root, /home and /boot inaccessible, syscalls = "@service"

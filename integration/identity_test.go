@@ -397,6 +397,17 @@ func TestSandboxes(t *testing.T) {
 			nil,
 		},
 		{
+			"links", "touch open/z || echo read-only; cat pw; cat link/there", "private_tmp = true\nread_only = [\"link\"]\ninaccessible = [\"shut\", \"-dangling\"]",
+			[]string{"read-only", "is there"},
+			[]string{"hunter2"},
+		},
+		{
+			"landlock and a secret", "cat $A", "user = \"nobody\"\ndir = \"/\"\nsecret = { A = { file = \"pw\" } }\n" +
+				`landlock = { read_only = ["/usr", "/bin", "/lib", "/lib64", "/etc"], read_write = ["/dev"] }`,
+			[]string{"hunter2"},
+			nil,
+		},
+		{
 			"capabilities", "grep -E 'CapBnd|CapEff' /proc/self/status", `capabilities = ["CAP_CHOWN"]`,
 			[]string{"CapBnd:\t0000000000000001", "CapEff:\t0000000000000001"},
 			nil,
@@ -414,6 +425,12 @@ func TestSandboxes(t *testing.T) {
 			b.write("pw", "hunter2\n")
 			if err := os.MkdirAll(b.path("open"), 0o777); err != nil {
 				t.Fatal(err)
+			}
+			b.write("open/there", "is there")
+			for link, target := range map[string]string{"link": "open", "shut": "pw", "dangling": "nowhere"} {
+				if err := os.Symlink(target, b.path(link)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			said := b.job(c.command, c.keys)
 			for _, want := range c.want {
@@ -449,6 +466,18 @@ func TestRootDir(t *testing.T) {
 	b.up()
 	if said := b.must("logs", "--raw", "p"); !strings.Contains(said, "coppice") {
 		t.Errorf("it said %q", said)
+	}
+	b.must("down")
+	// The folder for secrets is for its user, whatever umask coppice has.
+	b.write("pw", "hunter2")
+	b.write("coppice.toml", "[process.p]\nrestart = \"transient\"\nready = \"exit\"\ncommand = [\"witness\", \"version\"]\nroot_dir = \"root\"\nsecret = { A = { file = \"pw\" } }\nclear_env = true\nenv = { PATH = \"/bin\" }\n")
+	strict := b.command("up", "-d")
+	strict.Path, strict.Args = "/bin/sh", append([]string{"sh", "-c", `umask 077; exec "$0" "$@"`}, strict.Args...)
+	if out, err := strict.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if info, err := os.Stat(b.path("root/run/credentials")); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the folder for secrets: %v, %v", info, err)
 	}
 	b.must("down")
 	b.write("coppice.toml", "[process.p]\ncommand = [\"/bin/none\"]\nroot_dir = \"root\"\n")

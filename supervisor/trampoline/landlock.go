@@ -2,6 +2,7 @@ package trampoline
 
 import (
 	"os"
+	"slices"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 )
@@ -15,8 +16,12 @@ func (t *trampoline) setLandlock() *Failure {
 	}
 	if l.Files {
 		var rules []landlock.Rule
-		for i, path := range append(l.ReadOnly[:len(l.ReadOnly):len(l.ReadOnly)], l.ReadWrite...) {
-			rule, err := fileRule(path, i >= len(l.ReadOnly))
+		readOnly := slices.Clone(l.ReadOnly)
+		if t.hasFiles() {
+			readOnly = append(readOnly, credentials)
+		}
+		for i, path := range slices.Concat(readOnly, l.ReadWrite) {
+			rule, err := fileRule(path, i >= len(readOnly))
 			if err != nil {
 				return fail("landlock", err, "cannot allow it %q by Landlock", path)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -47,8 +48,12 @@ func (t *trampoline) mount() *Failure {
 	if f := t.changeRoot(); f != nil {
 		return f
 	}
-	s := &scene{views: t.sorted(), copies: map[string]int{}}
-	if f := s.prepare(); f != nil {
+	s := &scene{copies: map[string]int{}}
+	f := s.resolve(t.allViews())
+	if f == nil {
+		f = s.prepare()
+	}
+	if f != nil {
 		return f
 	}
 	for _, v := range s.views {
@@ -74,8 +79,8 @@ func (t *trampoline) wantsMounts() string {
 	return ""
 }
 
-// sorted are all views, the outer ones first: an inner one is seen over an outer one.
-func (t *trampoline) sorted() []View {
+// allViews are those of the spec and what else changes how a path looks like.
+func (t *trampoline) allViews() []View {
 	views := slices.Clone(t.Views)
 	if slices.ContainsFunc(views, func(v View) bool { return v.Kind == "read_only" && v.Path == "/" }) {
 		views = append(slices.Clone(spread), views...)
@@ -86,10 +91,33 @@ func (t *trampoline) sorted() []View {
 	if t.hasFiles() {
 		views = append(views, View{"secret", credentials, false})
 	}
-	slices.SortStableFunc(views, func(a, b View) int {
+	return views
+}
+
+// resolve follows the links in views, for a mount covers no link, and sorts them, the
+// outer ones first: an inner one is seen over an outer one. What is optional and missing
+// is left out.
+func (s *scene) resolve(views []View) *Failure {
+	for _, v := range views {
+		path, err := filepath.EvalSymlinks(v.Path)
+		switch {
+		case v.Kind == "secret": // it is made below
+			path = v.Path
+		case err != nil && v.Optional && errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil:
+			return fail(v.Kind, err, "cannot make %q %s", v.Path, words[v.Kind])
+		case path == "/" && v.Kind != "read_only":
+			return fail(v.Kind, nil, "cannot make %q %s: it is a link to /", v.Path, words[v.Kind])
+		}
+		if v.Path = path; !slices.ContainsFunc(s.views, func(o View) bool { return o.Kind == v.Kind && o.Path == path }) {
+			s.views = append(s.views, v)
+		}
+	}
+	slices.SortStableFunc(s.views, func(a, b View) int {
 		return cmp.Compare(strings.Count(strings.TrimSuffix(a.Path, "/"), "/"), strings.Count(strings.TrimSuffix(b.Path, "/"), "/"))
 	})
-	return views
+	return nil
 }
 
 // changeRoot makes a folder the root, and nothing of the old one can be reached.
@@ -120,17 +148,14 @@ const cloneTree = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 
 // prepare takes copies of what is to stay as it is, and makes what hides something.
 func (s *scene) prepare() *Failure {
-	var there []View
 	var hide []bool // of each path that is hidden, whether it is a folder
 	for _, v := range s.views {
 		info, err := os.Stat(v.Path)
 		switch {
 		case v.Kind == "secret":
-			if err := os.MkdirAll(v.Path, 0o755); err != nil {
+			if err := makeFolder(v.Path); err != nil {
 				return fail(v.Kind, err, "cannot make the folder %s for secrets", v.Path)
 			}
-		case err != nil && v.Optional && errors.Is(err, os.ErrNotExist):
-			continue
 		case err != nil:
 			return fail(v.Kind, err, "cannot make %q %s", v.Path, words[v.Kind])
 		case v.Kind == "inaccessible":
@@ -142,9 +167,7 @@ func (s *scene) prepare() *Failure {
 			}
 			s.copies[v.Path] = fd
 		}
-		there = append(there, v)
 	}
-	s.views = there
 	if hide == nil {
 		return nil
 	}
@@ -152,6 +175,12 @@ func (s *scene) prepare() *Failure {
 		return fail("inaccessible", err, "cannot make what hides a path")
 	}
 	return nil
+}
+
+// makeFolder makes a folder that everybody may enter, whatever coppice's umask is.
+func makeFolder(path string) error {
+	defer unix.Umask(unix.Umask(0o022))
+	return os.MkdirAll(path, 0o755)
 }
 
 // words say what a view is.
