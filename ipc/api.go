@@ -261,7 +261,7 @@ type ReloadResult struct {
 type Change struct {
 	Kind       string   `json:"kind"` // tree.ChangeKind
 	Name       string   `json:"name"`
-	Type       string   `json:"type"` // supervisor | process | template
+	Type       string   `json:"type"` // supervisor | process | template | tree
 	Supervisor string   `json:"supervisor"`
 	What       []string `json:"what,omitempty"`  // the settings that differ
 	Error      string   `json:"error,omitempty"` // what could not be done, and why

@@ -3,7 +3,7 @@ package supervisor
 import (
 	"cmp"
 	"fmt"
-	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -150,8 +150,13 @@ func lastLine(output []byte) string {
 // not tell by itself: it knows whether there is one.
 func besideDiff(old, new configs.Settings) []string {
 	var what []string
+	timeout := false
 	differs := func(old, new *configs.Command) bool {
-		return old != nil && new != nil && !reflect.DeepEqual(old, new)
+		if old == nil || new == nil {
+			return false
+		}
+		timeout = timeout || old.Limit != new.Limit
+		return old.Program != new.Program || !slices.Equal(old.Argv, new.Argv)
 	}
 	if differs(old.Hooks.BeforeStart, new.Hooks.BeforeStart) {
 		what = append(what, "before_start")
@@ -162,8 +167,11 @@ func besideDiff(old, new configs.Settings) []string {
 	if old.Reload.Signal != new.Reload.Signal {
 		what = append(what, "reload_signal")
 	}
-	if !reflect.DeepEqual(old.Reload.Command, new.Reload.Command) {
+	if differs(old.Reload.Command, new.Reload.Command) || (old.Reload.Command == nil) != (new.Reload.Command == nil) {
 		what = append(what, "reload_command")
+	}
+	if timeout {
+		what = append(what, "hook_timeout")
 	}
 	return what
 }

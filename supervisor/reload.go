@@ -153,6 +153,9 @@ func (r *runtime) keepTree(config *configs.Config) error {
 func changes(made []tree.Change, from, to *configs.Config) []ipc.Change {
 	told := make([]ipc.Change, 0, len(made))
 	at := map[string]int{}
+	if what := topDiff(from, to); len(what) > 0 {
+		told = append(told, ipc.Change{Kind: string(tree.Changed), Name: to.Name, Type: "tree", What: what})
+	}
 	old, new := commands(from), commands(to)
 	for _, c := range made {
 		at[c.ID] = len(told)
@@ -228,7 +231,7 @@ func processDiff(old, new *configs.Process) []string {
 	if old.Dir != new.Dir {
 		what = append(what, "dir")
 	}
-	if !slices.Equal(old.Env, new.Env) {
+	if !slices.Equal(ownEnv(old, new), ownEnv(new, old)) {
 		what = append(what, "env")
 	}
 	if !reflect.DeepEqual(old.Ready, new.Ready) {
@@ -247,6 +250,30 @@ func processDiff(old, new *configs.Process) []string {
 		what = append(what, "limits")
 	}
 	return append(what, old.Setup.Diff(new.Setup)...)
+}
+
+// ownEnv is the environment of a process, without what its user brings if it has
+// another one than other.
+func ownEnv(p, other *configs.Process) []string {
+	if p.Setup.User == other.Setup.User {
+		return p.Env
+	}
+	return slices.DeleteFunc(slices.Clone(p.Env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return name == "HOME" || name == "USER" || name == "LOGNAME" || name == "SHELL"
+	})
+}
+
+// topDiff names the keys on top of the file that differ and are no supervisor's.
+func topDiff(old, new *configs.Config) []string {
+	var what []string
+	if old.Name != new.Name {
+		what = append(what, "name")
+	}
+	if old.LogTotal != new.LogTotal {
+		what = append(what, "log.max_total")
+	}
+	return what
 }
 
 func settingsDiff(old, new configs.Settings) []string {

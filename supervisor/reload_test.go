@@ -1,10 +1,15 @@
 package supervisor
 
 import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
 	"coppice/configs"
+	"coppice/tree"
 )
 
 // Whatever a start depends on has a word for a change of it.
@@ -56,4 +61,47 @@ func touch(v reflect.Value) {
 	default:
 		panic("a field of the kind " + v.Kind().String())
 	}
+}
+
+// A change is told by the keys that were changed, and by no others.
+func TestChangeIsToldByItsKeys(t *testing.T) {
+	const process = "[process.a]\ncommand = [\"true\"]\n"
+	for _, c := range []struct{ before, after, told string }{
+		{process, "name = \"new\"\n" + process, "tree new [name]"},
+		{process, "[log]\nmax_total = \"1GiB\"\n" + process, "tree shop [log.max_total]"},
+		{process + "before_start = \"x\"\nafter_exit = \"x\"\n", process + "before_start = \"x\"\nafter_exit = \"x\"\nhook_timeout = \"3s\"\n", "process a [hook_timeout]"},
+		{process + "before_start = \"x\"\nafter_exit = \"x\"\n", process + "before_start = \"x\"\nafter_exit = \"y\"\n", "process a [after_exit]"},
+		{process + "reload_command = \"x\"\n", process + "reload_command = \"x\"\nhook_timeout = \"3s\"\n", "process a [hook_timeout]"},
+		{process, process + "reload_command = \"x\"\n", "process a [reload_command]"},
+		{process, process + "user = \"nobody\"\n", "process a [user]"},
+		{process, process + "user = \"nobody\"\nenv = { A = \"1\" }\n", "process a [env user]"},
+		{process, process + "env = { HOME = \"/\" }\n", "process a [env]"},
+	} {
+		from, to := loaded(t, c.before), loaded(t, c.after)
+		told := ""
+		for _, change := range changes(tree.New(from.Spec, tree.Options{}).Diff(to.Spec), from, to) {
+			told += fmt.Sprint(change.Type, " ", change.Name, " ", change.What)
+		}
+		if told != c.told {
+			t.Errorf("%s\nis told as %q, not %q", c.after, told, c.told)
+		}
+	}
+}
+
+func loaded(t *testing.T, file string) *configs.Config {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "shop")
+	path := filepath.Join(dir, "coppice.toml")
+	if err := cmp.Or(os.Mkdir(dir, 0o700), os.WriteFile(path, []byte(file), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	config, err := configs.Load(path, []string{"PATH=/bin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Dir = "/" // the folder of a test is another one each time
+	for s := range config.Processes() {
+		s.Start.(*configs.Process).Dir = "/"
+	}
+	return config
 }
