@@ -178,8 +178,7 @@ func sentence(r *tree.Report) string {
 	case tree.CannotBeKilled:
 		return fmt.Sprintf("%s cannot be killed: %s", who, r.Cause)
 	case tree.GaveUp:
-		return fmt.Sprintf("%s gives up: %s needed more than %d restarts in %s",
-			who, r.Child, r.Limit.Intensity, configs.Brief(r.Limit.Period))
+		return who + " gives up: " + exceeded(r.Child, *r.Limit)
 	case tree.StopBegun:
 		if r.Cause != "" {
 			return fmt.Sprintf("%s is being stopped: %s", who, r.Cause)
@@ -197,4 +196,13 @@ var plain = map[tree.Kind]string{
 	tree.ChildAdopted: "runs on", tree.BecameHealthy: "is healthy",
 	tree.Frozen: "is frozen", tree.Thawed: "runs again",
 	tree.OOMKilled: "ran out of memory: the kernel has killed a process of it",
+}
+
+// exceeded says over whom a limit was exceeded, and which.
+func exceeded(child string, limit tree.Flags) string {
+	restarts := "restarts"
+	if limit.Intensity == 1 {
+		restarts = "restart"
+	}
+	return fmt.Sprintf("%s needed more than %d %s in %s", child, limit.Intensity, restarts, configs.Brief(limit.Period))
 }

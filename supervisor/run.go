@@ -14,7 +14,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"coppice/configs"
 	"coppice/ipc"
 	"coppice/supervisor/crash"
 	"coppice/supervisor/journal"
@@ -290,8 +289,7 @@ func (r *runtime) verdict() (int, error) {
 		}
 		return 0, nil
 	case tree.HaltGaveUp:
-		return 1, fmt.Errorf("%s gave up: %s needed more than %d restarts in %s%s",
-			r.config.Spec.ID, h.Child, h.Limit.Intensity, configs.Brief(h.Limit.Period), lastWords(h))
+		return 1, fmt.Errorf("%s gave up: %s%s", r.config.Spec.ID, exceeded(h.Child, h.Limit), lastWords(h))
 	case tree.HaltStartFailed:
 		return 1, fmt.Errorf("cannot start the tree: %s", h.Cause)
 	}

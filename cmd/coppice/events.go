@@ -119,7 +119,7 @@ func eventDetails(e ipc.Event) string {
 		add("over " + e.Child)
 	}
 	if e.Intensity != nil {
-		add(fmt.Sprintf("more than %d restarts in %s", *e.Intensity, e.Period))
+		add(tooMany(e))
 	}
 	if e.Strategy != "" {
 		add("by " + e.Strategy + ", as its end chose")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,8 +33,11 @@ func why(name string, t *ipc.Tree, events []ipc.Event, now time.Time) (account, 
 		if node == nil {
 			return s.gone(events)
 		}
-		a.State, a.Since = node.State, node.Since
 		at := lastIndex(events, func(e ipc.Event) bool { return e.Seq == node.Cause })
+		if node.State == string(tree.IsFrozen) {
+			at, node = s.frozen(events, at, *node)
+		}
+		a.State, a.Since = node.State, node.Since
 		chain, s.torn = causes(events, at)
 		a.Text = s.opening(node) + s.tell(chain) + s.advice(node, chain)
 	} else {
@@ -43,9 +47,7 @@ func why(name string, t *ipc.Tree, events []ipc.Event, now time.Time) (account, 
 		}
 		// The end of a child over which its supervisor gave up is not the end of
 		// the story.
-		if end := lastIndex(events, func(e ipc.Event) bool {
-			return e.Kind == string(tree.GaveUp) && e.Because == events[at].Seq
-		}); end > at {
+		if end := gaveUpOver(events, events[at].Seq); end > at {
 			at = end
 		}
 		last := events[at]
@@ -72,6 +74,24 @@ func (s *story) gone(events []ipc.Event) (account, bool) {
 	return a, true
 }
 
+// frozen is a frozen node since it was frozen, and the event of that. Where the
+// record does not reach so far it is what it was before.
+func (s *story) frozen(events []ipc.Event, before int, n ipc.Node) (at int, as *ipc.Node) {
+	at = lastIndex(events, func(e ipc.Event) bool { return e.Node == n.Name && e.Kind == string(tree.Frozen) })
+	if at < 0 {
+		return before, &n
+	}
+	n.Since = events[at].Time
+	return at, &n
+}
+
+// gaveUpOver is where a supervisor gave up because of the end of a child.
+func gaveUpOver(events []ipc.Event, end uint64) int {
+	return lastIndex(events, func(e ipc.Event) bool {
+		return end != 0 && e.Kind == string(tree.GaveUp) && e.Because == end
+	})
+}
+
 func lastIndex(events []ipc.Event, is func(ipc.Event) bool) int {
 	for at := len(events) - 1; at >= 0; at-- {
 		if is(events[at]) {
@@ -85,6 +105,13 @@ func lastIndex(events []ipc.Event, is func(ipc.Event) bool) int {
 // which they happened. Numbers may begin anew with a new tree, so a cause is
 // looked for backwards. torn: the record does not reach back to the root cause.
 func causes(events []ipc.Event, at int) (chain []ipc.Event, torn bool) {
+	if at >= 0 && events[at].Kind == string(tree.ChildRemoved) {
+		// It was removed for its end; that its supervisor gave up over that stands beside it.
+		if end := gaveUpOver(events[:at], events[at].Because); end >= 0 {
+			chain, torn = causes(events, end)
+			return append(chain, events[at]), torn
+		}
+	}
 	for at >= 0 {
 		e := events[at]
 		chain = append(chain, e)
@@ -405,12 +432,15 @@ func (s *story) gaveUp(chain []ipc.Event, i int) {
 	case e.Intensity == nil:
 	case *e.Intensity == 0:
 		text += ", as its limit allows no restart"
-	case *e.Intensity == 1:
-		text += " after 1 restart in " + e.Period
 	default:
-		text += fmt.Sprintf(" after %d restarts in %s", *e.Intensity, e.Period)
+		text += ": " + cmp.Or(e.Child, "a child") + " needed " + tooMany(e)
 	}
 	s.add(". ", text)
+}
+
+// tooMany is the limit that was exceeded.
+func tooMany(e ipc.Event) string {
+	return "more than " + counted(*e.Intensity, "restart", "restarts") + " in " + e.Period
 }
 
 func (s *story) stopping(e ipc.Event) {

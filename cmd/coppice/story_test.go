@@ -129,6 +129,8 @@ func TestWhy(t *testing.T) {
 		{name: "gone by itself", of: "job", record: "job exited 0 code=3\njob removed 1"},
 		{name: "gone by hand", of: "job", record: "job requested 0 request=delete-child\njob stopping 1\njob stopped 2\njob removed 3"},
 		{name: "gone with its supervisor", of: "job", record: "w exited 0 code=1\npool gave_up 1 child=w limit=2\npool stopping 2\njob stopping 3\njob stopped 4\njob removed 5"},
+		{name: "gone over its supervisor's end", of: "job", record: "job exited 0 code=1\npool gave_up 1 child=job limit=1\njob removed 1"},
+		{name: "frozen", of: "db", states: map[string]string{"db": "frozen"}, record: "db starting 0\ndb started 1\ndb requested 0 request=freeze\ndb frozen 3\ndb healthy 2"},
 		{name: "something new", of: "db", record: "db oom_killed 0\ndb exited 1 signal=SIGKILL\ndb restarting 2\ndb starting 3\ndb started 4"},
 		{name: "nothing known", of: "db", record: "api started 0"},
 	}
