@@ -11,8 +11,8 @@ import (
 	"coppice/ipc"
 )
 
-// another refuses a tree that was found beside the file of -f and was loaded from
-// another one: all trees of a folder have one state folder, unless they are told
+// another refuses to start a tree where one was found beside the file of -f that was
+// loaded from another one: all trees of a folder have one state folder, unless they are told
 // otherwise. A tree whose own file is gone is whoever's who asks for it here: that
 // file was moved, or is seen from elsewhere.
 func (a *app) another(t *ipc.Tree) error {
@@ -47,25 +47,21 @@ func isSameFile(a, b string) bool {
 	return err == nil && os.SameFile(one, two)
 }
 
-// ownPlace is place for what changes a tree: refused where another tree runs.
-func (a *app) ownPlace(ctx context.Context) (place, error) {
+// notedPlace is place for what reads no tree file, so that -f only says where the tree
+// is: that it is another file's is told beside it.
+func (a *app) notedPlace(ctx context.Context) (place, error) {
 	p, err := a.place()
 	if err != nil || !a.byFile() {
 		return p, err
 	}
 	if t, err := a.askTree(ctx, p, false); err == nil { // what is wrong is told by what is asked next
-		return p, a.another(t)
+		a.noteAnother(t)
 	}
 	return p, nil
 }
 
-// shownPlace is place for what only shows a tree: that it is another one is told
-// beside it.
-func (a *app) shownPlace(ctx context.Context) (place, error) {
-	p, err := a.ownPlace(ctx)
-	if refusal, ok := errors.AsType[*ipc.Error](err); ok {
+func (a *app) noteAnother(t *ipc.Tree) {
+	if refusal, ok := errors.AsType[*ipc.Error](a.another(t)); ok {
 		a.note("%s", refusal.Title)
-		return p, nil
 	}
-	return p, err
 }

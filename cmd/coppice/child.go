@@ -65,7 +65,7 @@ func (a *app) startChild(ctx context.Context, req ipc.ChildRequest, env []string
 		}
 		req.Env[name] = value
 	}
-	p, err := a.ownPlace(ctx)
+	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,7 @@ func (a *app) down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.another(t); err != nil {
-		return err
-	}
+	a.noteAnother(t)
 	ends, err := openEnds(t.Daemon)
 	if err != nil {
 		return err

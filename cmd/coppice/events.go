@@ -27,7 +27,7 @@ Without a daemon it reads what the last one left.`,
 }
 
 func (a *app) events(ctx context.Context, follow bool) error {
-	p, err := a.shownPlace(ctx)
+	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (a *app) logs(ctx context.Context, q ipc.LogQuery) error {
 	case q.Stderr && !q.Raw:
 		return usagef("--stderr goes with --raw")
 	}
-	p, err := a.shownPlace(ctx)
+	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
 	}

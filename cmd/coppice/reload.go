@@ -23,7 +23,7 @@ last, and says what it did:
   ~  changed, nothing touched !  stopped and started again
 
 The children of a template go on; what changed in it holds for their next start.
-A file with a fault changes nothing. --state DIR -f FILE loads another file.
+A file with a fault changes nothing. -f names another file to load.
 
 With names it has these processes read their own configuration again, as their
 reload_signal or reload_command does it, and returns when that is done; the tree
@@ -55,7 +55,7 @@ func (a *app) planCommand() *cobra.Command {
 }
 
 func (a *app) reload(ctx context.Context, dryRun bool) error {
-	p, err := a.ownPlace(ctx)
+	p, err := a.place()
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ With names the exit code is 0 when all of them are running, 3 when one is not,
 }
 
 func (a *app) status(ctx context.Context, args []string) error {
-	p, err := a.shownPlace(ctx)
+	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
 	}

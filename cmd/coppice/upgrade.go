@@ -63,7 +63,7 @@ func (a *app) tellPlan() error {
 }
 
 func (a *app) upgrade(ctx context.Context, args []string) error {
-	p, err := a.ownPlace(ctx)
+	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
 	}

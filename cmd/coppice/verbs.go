@@ -37,7 +37,7 @@ type verbResult struct {
 // each carries out a verb on every name, in the order given. A refusal does not
 // keep the rest from it; the first one is the exit code.
 func (a *app) each(ctx context.Context, nodes []string, cmd ipc.Command) error {
-	p, err := a.ownPlace(ctx)
+	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ the last one left.`,
 }
 
 func (a *app) why(ctx context.Context, name string) error {
-	p, err := a.shownPlace(ctx)
+	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
 	}

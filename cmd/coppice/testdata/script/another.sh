@@ -1,16 +1,18 @@
 # Trees of one folder share a state folder: -f FILE means the tree of that file.
 tree ticker >other.toml
 ok coppice up -d
-for way in up 'up -d' daemon down 'stop db' 'start db' 'restart db' 'kill db' 'start-child db job' 'delete-child job' reload plan upgrade; do
+for way in up 'up -d' daemon; do
 	exits 1 coppice $way -f other.toml
 	err '^coppice: what runs here is shop, loaded from .*/coppice.toml and not from .*/other.toml: .*--state DIR'
 done
-for way in status events 'why db' logs; do
+for way in status events 'why db' logs 'stop db' 'start db' 'restart db'; do
 	ok coppice -f other.toml $way
 	err '^coppice: what runs here is shop, loaded from .*/coppice.toml'
 	ok coppice -f coppice.toml $way
 	no_err .
 done
+ok coppice plan -f other.toml
+no_err .
 ok coppice up -d -f other.toml --state other
 ok coppice status -f other.toml --state other
 no_err .

@@ -16,9 +16,7 @@ out '^! process db: command, env \(restarts it\) \(failed\)$'
 err '^coppice: db: cannot execute ./db: no such file$'
 
 tree db worker new other >other.toml
-exits 1 coppice -f other.toml plan
-err 'loaded from .*/coppice.toml and not from .*/other.toml'
-ok coppice --state .coppice -f other.toml plan
+ok coppice -f other.toml plan
 out '^\+ process other under root$'
 
 cp wrong.toml coppice.toml
