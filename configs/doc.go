@@ -135,8 +135,8 @@
 //
 // Commands that run beside a process, probes and hooks, have all of it, too.
 //
-// A secret is read for each start, by what becomes the process; coppice itself never has
-// it. Its variable has not the secret but the path of it, which is a file of mode 0400 in
+// A secret is read for each start, by what becomes the process; coppice itself reads it
+// only to keep it out of what it tells of a hook's, reload's or probe's output. Its variable has not the secret but the path of it, which is a file of mode 0400 in
 // /run/credentials, on a file system that this process alone has; as = "fd", which takes
 // no rights, makes that a memory file that it has open (/proc/self/fd/N), and as = "env"
 // makes it the secret itself, which whatever it starts inherits.

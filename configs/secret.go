@@ -13,7 +13,8 @@ func (t table) secrets() []Secret {
 	}
 	values, ok := value.(map[string]any)
 	if !ok {
-		t.fault("secret", nil, "secret is %s: expected %s", describe(value), form)
+		t.conceal("secret")
+		t.fault("secret", nil, "secret is no table: expected %s", form)
 		return nil
 	}
 	env, _ := t.values["env"].(map[string]any)
@@ -22,6 +23,9 @@ func (t table) secrets() []Secret {
 	for _, name := range all.keys() {
 		values, ok := values[name].(map[string]any)
 		_, twice := env[name]
+		if !ok {
+			all.conceal(name)
+		}
 		switch {
 		case !variableName(name):
 			all.fault(name, nil, "secret has the name %s: expected the name of a variable, of A-Z a-z 0-9 _ and not beginning with a digit", show(name))
@@ -30,7 +34,7 @@ func (t table) secrets() []Secret {
 		case twice:
 			all.fault(name, nil, "%s is a secret and stands in env as well", name)
 		case !ok:
-			all.fault(name, nil, "the secret %s is %s: expected { file = \"…\" }, for it does not belong into this file", name, describe(all.values[name]))
+			all.fault(name, nil, "the secret %s has a value: expected { file = \"…\" }, for it does not belong into this file", name)
 		default:
 			if s, ok := all.below(name, name, values).secret(name); ok {
 				secrets = append(secrets, s)
@@ -47,6 +51,11 @@ func (t table) secrets() []Secret {
 }
 
 func (t table) secret(name string) (Secret, bool) {
+	for _, key := range t.keys() {
+		if key != "file" && key != "as" {
+			t.conceal(key)
+		}
+	}
 	t.unknown([]string{"file", "as"}, nil)
 	s := Secret{Name: name, As: oneOf(t, "as", secretForms, "file")}
 	text, ok := t.text("file", "the path of a file")
@@ -58,6 +67,9 @@ func (t table) secret(name string) (Secret, bool) {
 	}
 	return s, ok
 }
+
+// conceal keeps the value of a key, which seems to be a secret, out of all that is shown.
+func (t table) conceal(key string) { t.main.secret = append(t.main.secret, t.span(key)) }
 
 // variableName says whether a shell could use a variable of this name.
 func variableName(name string) bool {

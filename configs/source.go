@@ -26,6 +26,8 @@ type source struct {
 	// order puts the faults of the tree file before those of env_files.
 	order int
 	lines []int // offset of each line's first byte; made by the first fault
+	// secret are the parts that are shown to nobody.
+	secret []span
 }
 
 // fault describes a fault at a place of this source.
@@ -36,12 +38,23 @@ func (s *source) fault(at span, text string) Fault {
 	at.start = min(max(at.start, 0), len(s.text))
 	at.end = min(max(at.end, at.start), len(s.text))
 	first, last := s.line(at.start)
-	line := s.text[first:last]
+	line := s.shown(first, last)
 	from := min(at.start-first, len(line))
 	to := min(max(at.end-first, from), len(line))
 	f := Fault{File: s.file, Text: text, Line: s.number(at.start), Column: utf8.RuneCountInString(line[:from]) + 1}
 	f.Source, f.Mark = excerpt(line, from, to)
 	return f
+}
+
+// shown is a part of the text with stars for what is secret.
+func (s *source) shown(first, last int) string {
+	line := []byte(s.text[first:last])
+	for _, at := range s.secret {
+		for i := max(at.start, first); i < min(at.end, last); i++ {
+			line[i-first] = '*'
+		}
+	}
+	return string(line)
 }
 
 // line is the bytes of the line that holds offset, without its line end.

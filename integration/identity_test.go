@@ -562,6 +562,36 @@ func TestSecretsAreNowhere(t *testing.T) {
 	}
 }
 
+// What is told of a command beside a process has none of its secrets in it.
+func TestSecretsAreNotTold(t *testing.T) {
+	b := newBed(t, `[process.p]
+command = ["sleep", "1000"]
+secret = { A = { file = "pw", as = "env" }, B = { file = "pw", as = "fd" } }
+health = { command = "echo health $A; false", interval = "100ms", failures = 2 }
+reload_command = "cat $B; echo reload $A; false"
+after_exit = "echo after $A; false"
+`)
+	b.write("pw", "canary-of-a-secret\n")
+	b.up()
+	r := b.run("reload", "p")
+	shown := r.out + r.errors
+	b.awaitKind(0, "p", "hook_failed")
+	b.must("down")
+	shown += b.run("events", "--json").out + b.read(".coppice/daemon.log")
+	for _, want := range []string{"reload ***", "health ***", "after ***"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not told: %s", want, shown)
+		}
+	}
+	if strings.Contains(shown, "canary") {
+		t.Errorf("it is told: %s", shown)
+	}
+	b.write("coppice.toml", "[process.p]\ncommand = \"x\"\nsecret = { A = \"canary\", B = { value = 4711, file = 1 } }\n")
+	if r := b.run("check"); r.code != 2 || strings.Contains(r.errors, "canary") || strings.Contains(r.errors, "4711") {
+		t.Errorf("check: exit code %d: %s", r.code, r.errors)
+	}
+}
+
 // Without root, what takes no right works, and what takes one is a failed start.
 func TestSetupsWithoutRoot(t *testing.T) {
 	asRoot(t)

@@ -20,12 +20,18 @@ type jobs struct {
 
 // startJob runs a command for the sake of an incarnation, which need not be alive. done
 // is called on the loop, once; what it appends to the queue is heard next. The command
-// gets the mark of a job beside its environment. Whoever starts one also ends it when
+// gets the mark of a job beside its environment, and its secrets are taken out of what it
+// writes. Whoever starts one also ends it when
 // its reason has gone, by the reaper's CancelJob.
 func (r *runtime) startJob(ref tree.Ref, c process.Command, limit time.Duration, done func(process.JobDone)) process.JobID {
 	r.keepJobs()
 	r.jobs.last++
-	r.jobs.done[r.jobs.last] = done
+	r.jobs.done[r.jobs.last] = func(d process.JobDone) {
+		if c.Setup != nil {
+			d.Output = masked(d.Output, c.Setup.Secrets)
+		}
+		done(d)
+	}
 	c.Env = with(c.Env, process.JobUnit(r.treeID, ref.ID, ref.Generation, r.jobs.last))
 	r.reaper.StartJob(process.Job{ID: r.jobs.last, Ref: ref, Command: c, Limit: limit})
 	return r.jobs.last
