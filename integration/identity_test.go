@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -589,6 +590,36 @@ after_exit = "echo after $A; false"
 	b.write("coppice.toml", "[process.p]\ncommand = \"x\"\nsecret = { A = \"canary\", B = { value = 4711, file = 1 } }\n")
 	if r := b.run("check"); r.code != 2 || strings.Contains(r.errors, "canary") || strings.Contains(r.errors, "4711") {
 		t.Errorf("check: exit code %d: %s", r.code, r.errors)
+	}
+}
+
+// A question that cannot be set up any more is no bad answer of who is asked.
+func TestProbeThatCannotBeSetUp(t *testing.T) {
+	b := newBed(t, `[process.p]
+command = ["sleep", "1000"]
+secret = { A = { file = "pw", as = "fd" } }
+health = { command = "echo > told", interval = "20ms", failures = 1 }
+`)
+	told := b.fifo("told")
+	b.write("pw", "hunter2")
+	b.up()
+	heard(t, told)
+	pid := b.node("p").PID
+	if err := os.Rename(b.path("pw"), b.path("away")); err != nil {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(patience); !strings.Contains(b.read(".coppice/daemon.log"), "cannot ask p how it is: cannot read the secret A"); {
+		if time.Now().After(until) {
+			t.Fatal(b.read(".coppice/daemon.log"))
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := os.Rename(b.path("away"), b.path("pw")); err != nil {
+		t.Fatal(err)
+	}
+	heard(t, told)
+	if now := b.node("p").PID; now != pid {
+		t.Errorf("it was restarted: %v", b.events())
 	}
 }
 

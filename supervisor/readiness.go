@@ -91,6 +91,12 @@ func (r *runtime) readyAtEnd(ref tree.Ref) bool {
 	return found
 }
 
+// isUnset says that a command was not executed because what is set up for its process
+// could not be set up any more: that says nothing of the process that runs.
+func isUnset(d process.JobDone) bool {
+	return d.Cause != "" && d.Key != "" && d.Key != "command" && d.Key != "dir"
+}
+
 // adoptReady goes on with how an adopted process says that it is ready, or well;
 // also one of which the tree does not know yet that it was started.
 func (r *runtime) adoptReady(s tree.Status, w world) {
@@ -170,20 +176,28 @@ func (r *runtime) heard(said probe.Said) {
 
 // runProbe is how a process is asked by a command, which runs as it does.
 func (r *runtime) runProbe(ref tree.Ref, p *configs.Process, how configs.Probe) func(context.Context) error {
+	logged := "" // belongs to the loop
 	return func(ctx context.Context) error {
 		done := make(chan process.JobDone, 1) // so that nobody waits for one who has gone
+		answer := func(d process.JobDone) {
+			if isUnset(d) && d.Cause != logged {
+				logged = d.Cause
+				r.log.Warn("cannot ask "+ref.ID+" how it is: "+d.Cause, zap.String("node", ref.ID))
+			}
+			done <- d
+		}
 		var id process.JobID
 		err := r.ask(ctx, func() {
 			who, fault := identify(&p.Setup)
 			setup, unable := setupOf(&p.Setup, who)
 			if fault = cmp.Or(fault, unable); fault != nil {
-				done <- process.JobDone{Cause: fault.cause}
+				answer(process.JobDone{Cause: fault.cause, Key: fault.key})
 				return
 			}
 			id = r.startJob(ref, process.Command{
 				Argv: append([]string{how.Program}, how.Argv[1:]...), Env: p.Env, Dir: p.Dir,
 				User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient, Limits: p.Limits, Setup: setup,
-			}, time.Duration(how.Timeout), func(d process.JobDone) { done <- d })
+			}, time.Duration(how.Timeout), answer)
 		})
 		if err != nil {
 			return err
@@ -215,7 +229,7 @@ func jobFailure(how configs.Probe, d process.JobDone) error {
 		text += ": " + last
 	}
 	why := errors.New(probe.Clean(text))
-	if isShortage(d.Errno) {
+	if isShortage(d.Errno) || isUnset(d) {
 		return &probe.Unasked{Why: why}
 	}
 	return why

@@ -77,6 +77,8 @@ type JobDone struct {
 	Cause string
 	// Errno is the system's reason; 0 where the system was not asked.
 	Errno syscall.Errno
+	// Key is the key of the tree file that the Cause is about, as of StartFailed.
+	Key string
 }
 
 // OK says that it ended by itself with the code 0.

@@ -288,7 +288,7 @@ func (r *Reaper) jobDone(j *job, exit tree.Exit, failed *failure) {
 	}
 	done := JobDone{ID: j.ID, Ref: j.Ref, Exit: exit, Output: j.output, TimedOut: j.timedOut}
 	if failed != nil {
-		done.Cause, done.Errno = failed.Cause, failed.Errno
+		done.Cause, done.Errno, done.Key = failed.Cause, failed.Errno, failed.Key
 	}
 	r.tell(done)
 }
