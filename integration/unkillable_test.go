@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"coppice/ipc"
@@ -168,5 +169,42 @@ limits = { memory_max = "64MiB", pids_max = 10 }
 	r := b.run("up", "-d")
 	if r.code != 1 || !strings.Contains(r.errors, "cannot set limits.memory_max: there is no cgroup v2") {
 		t.Errorf("up -d: %d\n%s%s", r.code, r.out, r.errors)
+	}
+}
+
+// What is left after an end that nobody asked for, and cannot be killed, is told, and
+// nothing is started beside it.
+func TestUnkillableWorker(t *testing.T) {
+	for _, how := range []string{"COPPICE_CGROUP=on", "COPPICE_CGROUP=off"} {
+		t.Run(how, func(t *testing.T) {
+			f := newFrost(t)
+			b := newBed(t, "")
+			b.env = []string{how}
+			number := fmt.Sprintf("700000.%09d", unique(t))
+			b.write("coppice.toml", fmt.Sprintf("[process.a]\ncommand = '''sleep %s & exec sleep 1000'''\n", number))
+			b.up()
+			worker := 0
+			until(t, "the worker is there", func() bool {
+				for _, pid := range sleepers(number) {
+					worker = pid
+				}
+				return worker != 0
+			})
+			main := pids(b.tree().Root)["a"]
+			f.take(worker)
+			b.killNow(main, syscall.SIGKILL)
+			n := b.awaitState("a", "unkillable")
+			if e := b.awaitKind(0, "a", "unkillable"); !strings.Contains(e.Cause, fmt.Sprintf("pid %d (sleep", worker)) {
+				t.Errorf("told as %+v", e)
+			}
+			if r := b.run("start", "a"); r.code != 1 || !strings.Contains(r.errors, "cannot be killed") {
+				t.Errorf("start: %d %s", r.code, r.errors)
+			}
+			f.set("freezer.state", "THAWED")
+			if n = b.awaitState("a", "running"); n.PID == main || n.Restarts != 1 {
+				t.Errorf("then it is %+v", n)
+			}
+			b.must("down")
+		})
 	}
 }
