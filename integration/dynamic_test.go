@@ -183,9 +183,9 @@ func TestDynamicChildRefusals(t *testing.T) {
 		args []string
 	}{
 		{1, "max_children", []string{"jobs", "three", "--", "sleep", "1"}},
-		{1, "already_started", []string{"pool", "a"}},
-		{1, "already_started", []string{"pool", "db"}},
-		{1, "already_started", []string{"pool", "root"}},
+		{1, "is running already", []string{"pool", "a"}},
+		{1, "is running already", []string{"pool", "db"}},
+		{1, "is running already", []string{"pool", "root"}},
 		{1, "no [template.db]", []string{"db", "x"}},
 		{1, "no [template.root]", []string{"root", "x"}},
 		{4, `did you mean pool?`, []string{"poool", "x"}},

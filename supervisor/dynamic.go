@@ -146,9 +146,9 @@ func (r *runtime) childStarted(req ipc.ChildRequest, reply tree.Reply) (*ipc.Res
 		}
 		return &ipc.Result{Message: fmt.Sprintf("%s is started under %s%s", name, above, r.pidOf(name)), PID: pid}, nil
 	case tree.AlreadyStarted:
-		return nil, refused("%s is running already%s (already_started); names are unique in the whole tree", name, r.pidOf(name))
+		return nil, refused("%s is running already%s; names are unique in the whole tree", name, r.pidOf(name))
 	case tree.AlreadyPresent:
-		return nil, refused("there is a %s already, which does not run (already_present); names are unique in the whole tree", name)
+		return nil, refused("there is a %s already, which does not run; names are unique in the whole tree", name)
 	case tree.MaxChildren:
 		n, _ := r.tree.Node(above)
 		return nil, refused("%s has as many children as it may, %d (max_children); delete one, or raise max_children in the tree file and reload", above, n.Spec.Flags.MaxChildren)

@@ -25,7 +25,7 @@ none, it is the command. NAME must be free in the whole tree.
 The child is what its template says: how it is restarted, how it is stopped, its
 environment. It is in no tree file, so it is gone for good when it is stopped, when
 it ends and is not restarted, and when its supervisor ends or is restarted.`,
-		Args:              usageArgs(cobra.MinimumNArgs(2)),
+		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: a.completeTemplates,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

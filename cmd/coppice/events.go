@@ -19,7 +19,12 @@ func (a *app) eventsCommand() *cobra.Command {
 		Short: "Shows the event record",
 		Long: `Shows what happened to the tree, and by which earlier event each one was caused.
 Without a daemon it reads what the last one left.`,
-		Args: cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if follow && len(args) > 0 {
+				return errors.New(fileLetter(args[0]))
+			}
+			return cobra.NoArgs(cmd, args)
+		},
 		RunE: runs(func(ctx context.Context, _ []string) error { return a.events(ctx, follow) }),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens from now on")

@@ -83,6 +83,26 @@ func TestLogNotes(t *testing.T) {
 	}
 }
 
+// With -n so many lines are shown, those of coppice among them.
+func TestLastLines(t *testing.T) {
+	var out strings.Builder
+	a := &app{world: world{out: &out, now: func() time.Time { return noon }}}
+	emit, flush := a.lastLines(ipc.LogQuery{Last: 2})
+	for _, l := range []ipc.LogLine{{Incarnation: 1, Text: "one"}, {Incarnation: 1, Text: "two"}, {Incarnation: 2, Text: "three"}} {
+		l.Node, l.Time = "api", noon
+		if err := emit(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := "12:00:00.000 api | --- started again ---\n12:00:00.000 api | three\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
 func TestSinceTime(t *testing.T) {
 	for text, want := range map[string]time.Time{
 		"": {}, "10m": noon.Add(-10 * time.Minute), "1h30m": noon.Add(-90 * time.Minute), "0s": noon,

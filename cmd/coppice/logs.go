@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,14 +72,54 @@ func (a *app) logs(ctx context.Context, q ipc.LogQuery) error {
 		return err
 	}
 	if q.Follow {
-		return a.followLogs(ctx, p, q)
+		return a.meantFile(q, a.followLogs(ctx, p, q))
 	}
-	emit := a.logPrinter(q)
-	err = p.client().Logs(ctx, q, emit)
+	emit, flush := a.logPrinter(q), func() error { return nil }
+	if q.Last >= 0 && !q.Raw && !a.json {
+		emit, flush = a.lastLines(q)
+	}
+	return cmp.Or(a.oldLogs(ctx, p, q, emit), flush())
+}
+
+// oldLogs shows what was written until now.
+func (a *app) oldLogs(ctx context.Context, p place, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
+	err := p.client().Logs(ctx, q, emit)
 	if errors.Is(err, ipc.ErrNoDaemon) {
 		return a.leftLogs(p, q, emit)
 	}
 	return a.suggestForLogs(ctx, p, q, err)
+}
+
+// lastLines prints the last lines, coppice's own between them included, when flush
+// is called.
+func (a *app) lastLines(q ipc.LogQuery) (emit func(ipc.LogLine) error, flush func() error) {
+	var kept []string
+	lines := newLogLines(a.page(), q.Names)
+	emit = func(l ipc.LogLine) error {
+		kept = slices.AppendSeq(kept, strings.Lines(lines.text(l)))
+		kept = kept[max(0, len(kept)-q.Last):]
+		return nil
+	}
+	return emit, func() error { return a.print(strings.Join(kept, "")) }
+}
+
+// meantFile adds what was meant where the name of a tree file stands behind -f.
+func (a *app) meantFile(q ipc.LogQuery, err error) error {
+	refusal, ok := errors.AsType[*ipc.Error](err)
+	if !ok || refusal.Code != ipc.CodeNoNode {
+		return err
+	}
+	for _, name := range q.Names {
+		if _, wrong := os.Stat(a.abs(name)); wrong == nil || strings.Contains(name, "/") || strings.HasSuffix(name, ".toml") {
+			return &ipc.Error{Code: refusal.Code, Title: refusal.Title + "; " + fileLetter(name)}
+		}
+	}
+	return err
+}
+
+// fileLetter says what -f is where it is to follow.
+func fileLetter(name string) string {
+	return fmt.Sprintf("-f is to follow here; a tree file is named by --file %s", safe(name))
 }
 
 // followLogs shows what is written, whichever daemon runs, until none does; then

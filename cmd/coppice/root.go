@@ -54,6 +54,11 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong tree file,
 		TraverseChildren: true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if _, word, found := strings.Cut(err.Error(), " in -"); found && cmd.Name() == "kill" {
+			if _, wrong := signalName(word); wrong == nil {
+				return usagef("%v; a signal is given by -s: `coppice kill NAME -s %s`", err, word)
+			}
+		}
 		return usagef("%v; see `%s --help`", err, cmd.CommandPath())
 	})
 	flags := root.PersistentFlags()

@@ -143,7 +143,7 @@ func (p page) list(texts []string, lead int) string {
 // needsAttention: it will not run without a person, or it has trouble to.
 func needsAttention(n *ipc.Node) bool {
 	switch tree.State(n.State) {
-	case tree.Failed, tree.Restarting, tree.BackingOff, tree.IsUnkillable:
+	case tree.Failed, tree.Restarting, tree.BackingOff, tree.IsUnkillable, tree.IsFrozen:
 		return true
 	case tree.Stopped:
 		return !n.Held && n.LastExit != nil && tree.EndReason(n.LastExit.Reason) != tree.EndStopped
@@ -222,7 +222,7 @@ func (p page) note(n ipc.Node) string {
 	if n.FDStore > 0 {
 		parts = append(parts, fmt.Sprintf("fd store %d", n.FDStore))
 	}
-	if n.State == string(tree.Up) && n.Health == string(tree.Healthy) {
+	if n.State == string(tree.Up) && n.Health == string(tree.Healthy) && n.Trouble == "" {
 		parts = append([]string{n.Health}, parts...)
 	}
 	if n.Kind == "supervisor" {

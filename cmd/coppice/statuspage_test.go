@@ -101,6 +101,14 @@ func TestStatusPageOfHealth(t *testing.T) {
 	}))
 }
 
+func TestFrozenNeedsAttention(t *testing.T) {
+	tree := shop()
+	tree.Root.Children[0].State = "frozen"
+	if head := (page{width: 200, now: noon}).headline(tree); !strings.Contains(head, "attention: db (frozen)") {
+		t.Error(head)
+	}
+}
+
 func TestStatusPageNeverWraps(t *testing.T) {
 	for width := 40; width < 220; width++ {
 		for line := range strings.Lines(page{width: width, now: noon}.table(page{now: noon}.rows(nil, shop().Root, "", ""))) {

@@ -12,6 +12,7 @@ exits 4 coppice start-child workr job-1
 err 'did you mean worker\?'
 exits 2 coppice start-child db
 err 'usage: coppice start-child SUPERVISOR NAME'
+no_err 'usage.*usage'
 exits 2 coppice start-child db job-1 work
 err '"work" is one word too many'
 exits 2 coppice start-child db -- job-1 work

@@ -23,6 +23,16 @@ ok coppice kill -s 9 db
 out 'SIGKILL'
 exits 2 coppice kill -s FOO db
 err 'there is no signal FOO'
+exits 2 coppice kill db -9
+err 'given by -s: `coppice kill NAME -s 9`$'
+exits 2 coppice kill -KILL db
+err 'NAME -s KILL`$'
+exits 2 coppice kill db -x
+err 'see `coppice kill --help`$'
+exits 2 coppice events -f coppice.toml
+err '--file coppice.toml'
+exits 4 coppice logs -f coppice.toml
+err '--file coppice.toml'
 
 # Usage.
 exits 2 coppice stop
