@@ -151,7 +151,7 @@ func startUntil(c *ipc.Client, name string) error {
 			if time.Now().After(deadline) {
 				return err
 			}
-		case errors.As(err, &refusal) && strings.Contains(refusal.Error(), "already_"):
+		case errors.As(err, &refusal) && strings.Contains(refusal.Error(), "already"):
 			return nil
 		default:
 			return err

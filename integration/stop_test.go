@@ -83,7 +83,7 @@ command = "echo $$ >> pids; exit 7"
 	if n := len(numbers(b.read("pids"))); n != 4 {
 		t.Errorf("shaky ran %d times, not 4: once and 3 restarts", n)
 	}
-	b.exits(3, "status")
+	has(t, "status", b.exits(3, "status").errors, "it gave up at ", "`coppice why root`")
 	has(t, "why", b.must("why", "shaky"), "exit code 7", "gave up: shaky needed more than 3 restarts in 5s")
 	has(t, "why root", b.must("why", "root"), "gave up")
 	has(t, "events", b.must("events"), "gave_up")

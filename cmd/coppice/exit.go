@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"coppice/configs"
 	"coppice/ipc"
+	"coppice/tree"
 )
 
 // The exit codes; doc.go says what they mean.
@@ -84,7 +87,7 @@ func (a *app) say(err error) {
 	case errors.Is(err, ipc.ErrNoDaemon):
 		text += a.whereNot() + a.whatNow()
 	case errors.Is(err, ipc.ErrDaemonGone):
-		text += "; `coppice status` says how things are now"
+		text += a.whoNow()
 	}
 	fmt.Fprintln(a.err, "coppice: "+text)
 }
@@ -99,7 +102,50 @@ func (a *app) whatNow() string {
 				counted(len(plan.Adopt), "process still runs", "processes still run"))
 		}
 	}
+	if at := a.gaveUpAt(p); !at.IsZero() {
+		return fmt.Sprintf("; it gave up at %s: `coppice why root` says why, `coppice up` starts it anew", clock(a.now(), at))
+	}
 	return "; `coppice up` starts one"
+}
+
+// gaveUpAt is when the last tree ended because its root gave up; zero: it did not,
+// or nobody knows.
+func (a *app) gaveUpAt(p place) time.Time {
+	var at time.Time
+	if p.state == "" {
+		return at
+	}
+	// Who cannot read the record has no less to say.
+	_ = a.engine.events(p.state, func(e ipc.Event) error {
+		switch tree.Kind(e.Kind) {
+		case tree.DaemonStarted:
+			at = time.Time{}
+		case tree.GaveUp:
+			if e.Node == "root" {
+				at = e.Time
+			}
+		}
+		return nil
+	})
+	return at
+}
+
+// whoNow says who has the tree after a daemon went away in the middle of an answer.
+func (a *app) whoNow() string {
+	p, err := a.place()
+	if err != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	t, err := p.client().Tree(ctx, false)
+	switch {
+	case err == nil:
+		return fmt.Sprintf("; another one goes on with the tree (pid %d): `coppice events` tells what was done", t.Daemon.PID)
+	case errors.Is(err, ipc.ErrNoDaemon):
+		return ", and no other one runs" + a.whereNot() + a.whatNow()
+	}
+	return ", and no other one answers yet"
 }
 
 // whereNot says where a daemon was looked for.
