@@ -30,7 +30,8 @@ type Fault struct {
 	Hint string
 }
 
-// Error is the fault as the command line shows it, in one to four lines.
+// Error is the fault as the command line shows it, in one to four lines, or
+// more where known words are listed.
 func (f Fault) Error() string {
 	var b strings.Builder
 	if f.File != "" {

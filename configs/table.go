@@ -81,8 +81,10 @@ func (t table) unknown(known []string, elsewhere map[string]string) {
 		if f := t.at.field(key); f != nil {
 			at = f.name
 		}
-		h := nearest(key, known, "known keys: "+strings.Join(known, " "))
+		h := nearest(key, known, listed("known keys:", known))
 		if text := elsewhere[key]; text != "" {
+			h = say(text)
+		} else if text := foreignKeys[key]; text != "" && slices.Contains(known, "command") {
 			h = say(text)
 		} else if sub, ok := t.values[key].(map[string]any); ok && strings.Contains(t.title, ".") && looksNested(sub) {
 			h = say(fmt.Sprintf("a name with a dot stands in quotes: %s", dotted(t.title, key)))

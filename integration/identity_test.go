@@ -495,7 +495,7 @@ func TestFailedSetupsNameThingAndLine(t *testing.T) {
 		want []string
 	}{
 		{"rlimits = {\n  core = 0,\n  nofile = 2000000000 }", []string{"cannot set RLIMIT_NOFILE to 2000000000: operation not permitted (the hard limit is", "(coppice.toml:5)"}},
-		{"umask = \"077\"\nlimits = { pids_max = 5 }", []string{"cannot set limits.pids_max: there is no cgroup v2 to set it in (coppice.toml:4)"}},
+		{"umask = \"077\"\nlimits = { pids_max = 5 }", []string{"cannot set limits.pids_max: there is no cgroup v2 to set it in: they were switched off (COPPICE_CGROUP=off) (coppice.toml:4)"}},
 		{"cpu_affinity = [1000]", []string{"cannot set cpu_affinity to [1000]", "(coppice.toml:3)"}},
 		{"private_tmp = true\nread_only = [\"nowhere\"]", []string{"/nowhere\" read-only: no such file or directory (coppice.toml:4)"}},
 		{"root_dir = \"nowhere\"", []string{"nowhere\" its root: no such file or directory (coppice.toml:3)"}},

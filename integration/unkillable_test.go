@@ -167,7 +167,7 @@ limits = { memory_max = "64MiB", pids_max = 10 }
 `)
 	b.env = []string{"COPPICE_CGROUP=off"}
 	r := b.run("up", "-d")
-	if r.code != 1 || !strings.Contains(r.errors, "cannot set limits.memory_max: there is no cgroup v2") {
+	if r.code != 1 || !strings.Contains(r.errors, "cannot set limits.memory_max: there is no cgroup v2 to set it in: they were switched off (COPPICE_CGROUP=off)") {
 		t.Errorf("up -d: %d\n%s%s", r.code, r.out, r.errors)
 	}
 }

@@ -22,7 +22,7 @@ func (r *runtime) contain() {
 	if r.cgroups == nil {
 		r.log.Debug("processes have no cgroups of their own", zap.String("why", r.noCgroups))
 	}
-	r.reaper.Contain(r.treeID, r.cgroups)
+	r.reaper.Contain(r.treeID, r.cgroups, r.noCgroups)
 }
 
 // startReaper begins what New has prepared.

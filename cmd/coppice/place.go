@@ -89,6 +89,9 @@ func (a *app) nearestPlace() (place, error) {
 
 // home is the tree file of a command that will run it, and the place of its daemon.
 func (a *app) home() (file string, p place, err error) {
+	if how := a.env("COPPICE_CGROUP"); how != "" && how != "on" && how != "off" {
+		return "", p, usagef(`COPPICE_CGROUP is %q: it is "off", where no cgroups are to be used, or "on"`, how)
+	}
 	if file, err = a.treeFile(); err == nil {
 		p, err = a.homePlace(file)
 	}

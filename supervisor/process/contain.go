@@ -13,8 +13,10 @@ const straysMax = 50
 
 // Contain says what the children of this reaper are recognised by when they leave
 // their process group: the mark of their tree and, where there are cgroups, theirs.
-// It comes before Run.
-func (r *Reaper) Contain(treeID string, g *Cgroups) { r.treeID, r.cgroups = treeID, g }
+// Where g is nil, without says why. It comes before Run.
+func (r *Reaper) Contain(treeID string, g *Cgroups, without string) {
+	r.treeID, r.cgroups, r.noCgroups = treeID, g, without
+}
 
 // empty says whether nothing is left of a child, its main process aside. What cannot
 // be looked at is not empty.

@@ -19,7 +19,7 @@ func (r *Reaper) enclose(group string, limits configs.Limits, attr *syscall.Proc
 			return nil, nil
 		}
 		key := "limits." + settings(limits)[0].key
-		return nil, &failure{Cause: "cannot set " + key + ": there is no cgroup v2 to set it in", Key: key}
+		return nil, &failure{Cause: "cannot set " + key + ": there is no cgroup v2 to set it in: " + r.noCgroups, Key: key}
 	}
 	c, fd, err := r.cgroups.prepare(group, limits)
 	if err != nil {
@@ -101,7 +101,11 @@ func (r *Reaper) freeze(ref tree.Ref, on bool) {
 	}
 	verb := map[bool]string{true: "freeze", false: "thaw"}[on]
 	if c.cgroup == nil {
-		r.tell(SignalFailed{Ref: ref, Signal: verb, Cause: "cannot " + verb + " it: it has no cgroup"})
+		without := "" // it was started before there were some
+		if r.noCgroups != "" {
+			without = ": " + r.noCgroups
+		}
+		r.tell(SignalFailed{Ref: ref, Signal: verb, Cause: "cannot " + verb + " it: it has no cgroup" + without})
 		return
 	}
 	if err := c.cgroup.freeze(on); err != nil {

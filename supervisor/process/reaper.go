@@ -42,6 +42,7 @@ type Reaper struct {
 	census    census              // of this moment, nil: nobody needed it yet
 	treeID    string              // the first part of the mark of all children
 	cgroups   *Cgroups            // nil: there are none
+	noCgroups string              // why
 
 	jobs     map[JobID]*job // JobDone was not told
 	setups   map[int]*child // by the pipe: a trampoline sets it up

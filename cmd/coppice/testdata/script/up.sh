@@ -19,3 +19,9 @@ ok coppice down
 out '^shop is down$'
 wait $up
 grep '^up with shop$' up.out
+
+# A switch that is set otherwise than it can be is no guess.
+for way in up 'up -d' daemon; do
+	COPPICE_CGROUP=no exits 2 coppice $way
+	err '^coppice: COPPICE_CGROUP is "no": it is "off"'
+done
