@@ -381,10 +381,10 @@ func (t *Tree) restate(s *node) {
 	}
 }
 
-// signalChild passes a signal on. It changes nothing: what follows is an end
-// nobody asked for.
-func (t *Tree) signalChild(call uint64, r SignalChild) {
-	n := t.index[r.ID]
+// process is the process that runs under a name, for a call that is about it; nil, and
+// the call is refused: there is none, or it cannot be killed any more.
+func (t *Tree) process(call uint64, id string) *node {
+	n := t.index[id]
 	switch {
 	case n == nil:
 		t.act(Reply{ID: call, Refusal: NotFound})
@@ -395,10 +395,21 @@ func (t *Tree) signalChild(call uint64, r SignalChild) {
 	case !n.runs():
 		t.act(Reply{ID: call, Refusal: NotRunning})
 	default:
-		n.signalled = t.report(Report{Kind: ReqMade, Node: r.ID, PID: n.pid, Request: "kill " + r.Signal})
-		t.act(Signal{Ref: n.ref(), Signal: r.Signal, All: r.All})
-		t.act(Reply{ID: call})
+		return n
 	}
+	return nil
+}
+
+// signalChild passes a signal on. It changes nothing: what follows is an end
+// nobody asked for.
+func (t *Tree) signalChild(call uint64, r SignalChild) {
+	n := t.process(call, r.ID)
+	if n == nil {
+		return
+	}
+	n.signalled = t.report(Report{Kind: ReqMade, Node: r.ID, PID: n.pid, Request: "kill " + r.Signal})
+	t.act(Signal{Ref: n.ref(), Signal: r.Signal, All: r.All})
+	t.act(Reply{ID: call})
 }
 
 // shutdownTree asks the root to end. Who asks is answered when all is gone.

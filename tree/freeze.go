@@ -3,15 +3,10 @@ package tree
 // freezeChild stops a process from running, or lets it run again. It is neither a stop
 // nor an end: no supervisor hears of it.
 func (t *Tree) freezeChild(call uint64, r FreezeChild) {
-	n := t.index[r.ID]
+	n := t.process(call, r.ID)
 	switch {
 	case n == nil:
-		t.act(Reply{ID: call, Refusal: NotFound})
-	case n.isSupervisor():
-		t.act(Reply{ID: call, Refusal: NotProcess})
-	case n.stuck != "":
-		t.act(Reply{ID: call, Refusal: Unkillable, Cause: n.survivor()})
-	case !n.runs() || n.state == Stopping:
+	case n.state == Stopping:
 		t.act(Reply{ID: call, Refusal: NotRunning})
 	case n.state == Starting && !r.Thaw: // its start timeout would run on
 		t.act(Reply{ID: call, Refusal: NotRunning, Cause: "it is still starting"})

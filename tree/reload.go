@@ -3,15 +3,10 @@ package tree
 // reloadChild passes on that a process is to read its configuration again. One that
 // is not up does so when it starts.
 func (t *Tree) reloadChild(call uint64, r ReloadChild) {
-	n := t.index[r.ID]
+	n := t.process(call, r.ID)
 	switch {
 	case n == nil:
-		t.act(Reply{ID: call, Refusal: NotFound})
-	case n.isSupervisor():
-		t.act(Reply{ID: call, Refusal: NotProcess})
-	case n.stuck != "":
-		t.act(Reply{ID: call, Refusal: Unkillable, Cause: n.survivor()})
-	case n.state != Up || !n.runs():
+	case n.state != Up:
 		t.act(Reply{ID: call, Refusal: NotRunning})
 	default:
 		seq := t.report(Report{Kind: ReqMade, Node: r.ID, PID: n.pid, Request: "reload"})
