@@ -19,3 +19,15 @@ command = ["sleep", "1000"]
 	b.exits(0, "down")
 	up.ended(0)
 }
+
+// What runs on after daemon and keeper were killed is gone on with, whatever file is
+// named: that it is another one's is told.
+func TestUpGoesOnWithAnotherFilesTree(t *testing.T) {
+	b := newBed(t, "name = \"shop\"\n[process.a]\ncommand = [\"sleep\", \"1000\"]\n")
+	b.write("other.toml", "name = \"other\"\n[process.b]\ncommand = [\"sleep\", \"1000\"]\n")
+	b.up()
+	b.fell()
+	r := b.exits(1, "up", "-d", "-f", "other.toml")
+	has(t, "stderr", r.errors, "what runs here is shop, loaded from")
+	b.exits(0, "status", "a")
+}

@@ -97,7 +97,7 @@ func (a *app) upFresh(ctx context.Context, p place, file string, watch bool) err
 	word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 	switch {
 	case word == reportStarted && wrong == nil:
-		return a.print(fmt.Sprintf("%s is up, its daemon is pid %s\n", safe(config.Name), safe(rest)))
+		return a.tellUp(ctx, p, config.Name, rest)
 	case word == reportStarted:
 		a.note("%s is wrong and was not needed: the tree runs as it was loaded before", file)
 		return a.print(fmt.Sprintf("the tree is up, its daemon is pid %s\n", safe(rest)))
@@ -118,6 +118,18 @@ func (a *app) upFresh(ctx context.Context, p place, file string, watch bool) err
 	default:
 		return fmt.Errorf("the daemon ended before the tree was started; see %s", filepath.Join(p.state, daemonLog))
 	}
+}
+
+// tellUp says that the tree is up. What runs may have been loaded from another file:
+// where an earlier daemon was killed its processes go on.
+func (a *app) tellUp(ctx context.Context, p place, name, pid string) error {
+	if t, err := p.client().Tree(ctx, false); err == nil {
+		if err := a.another(t); err != nil {
+			return err
+		}
+		name = t.Name
+	}
+	return a.print(fmt.Sprintf("%s is up, its daemon is pid %s\n", safe(name), safe(pid)))
 }
 
 // hasJournal says whether there may be a tree to go on with.

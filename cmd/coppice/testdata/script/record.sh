@@ -44,3 +44,12 @@ exits 4 coppice why dbb
 mkdir .coppice/log
 ok coppice logs
 out 'left \| in log'
+
+# Where no daemon runs, that the last tree gave up is said; a later one is another matter.
+event() { printf '{"seq":%d,"time":"2026-01-02T03:04:05Z","node":"root","kind":"%s"}\n' "$1" "$2"; }
+(event 1 daemon_started; event 2 gave_up) >.coppice/events
+exits 3 coppice status
+err 'it gave up at 2026-01-02 [0-9:]*: `coppice why root` says why, `coppice up` starts it anew$'
+event 3 daemon_started >>.coppice/events
+exits 3 coppice status
+err '\); `coppice up` starts one$'
