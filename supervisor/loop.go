@@ -97,8 +97,15 @@ func (r *runtime) step(events ...tree.Event) {
 func (r *runtime) heed(facts []process.Fact) {
 	ended := map[tree.Ref]process.Identity{}
 	for _, f := range facts {
-		if e, ok := f.(process.Exited); ok && r.adoptees[e.Ref] {
-			ended[e.Ref] = r.record.identity(e.Ref)
+		switch e := f.(type) {
+		case process.Exited:
+			if r.adoptees[e.Ref] {
+				ended[e.Ref] = r.record.identity(e.Ref)
+			}
+		case process.StartFailed:
+			if r.adoptees[e.Ref] {
+				ended[e.Ref] = r.record.identity(e.Ref)
+			}
 		}
 	}
 	r.step(r.hear(facts)...)

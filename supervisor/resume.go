@@ -113,12 +113,11 @@ func (r *runtime) resume(p *past, w world, redo []tree.Action) {
 	r.takeOver(p)
 	r.releaseUnkept()
 	list := r.adoptions(p, w)
-	started := w.startedEvents(redo)
 	r.reaper.Adopt(list)
 	r.adoptOutputs(p)
 	processes(r.tree.Status(), func(s tree.Status) { r.adoptReady(s, w) })
 	r.startReaper()
-	r.step(append([]tree.Event{tree.Resumed{}}, started...)...)
+	r.step(tree.Resumed{})
 	r.awaitAdoption()
 	r.redo(p, redo)
 	r.keepProcesses()
@@ -130,20 +129,6 @@ func (r *runtime) takeOver(p *past) {
 	r.record.spawned = p.spawned
 	r.lastCall = p.tree.LastCall()
 	r.down = p.tree.Ending()
-}
-
-// startedEvents answer the starts that an earlier daemon carried out and could
-// not write down.
-func (w *world) startedEvents(redo []tree.Action) []tree.Event {
-	var events []tree.Event
-	for _, a := range redo {
-		if start, ok := a.(tree.Start); ok {
-			if id, forked := w.forked[start.Ref]; forked {
-				events = append(events, tree.Started{Ref: start.Ref, PID: id.PID})
-			}
-		}
-	}
-	return events
 }
 
 // adoptions are the processes that the reaper is to take over, the dead ones
@@ -167,13 +152,13 @@ func (r *runtime) adoptions(p *past, w world) []process.Adoption {
 		}
 	}
 	var list []process.Adoption
-	add := func(ref tree.Ref, id process.Identity) {
+	add := func(ref tree.Ref, id process.Identity, unanswered bool) {
 		if id.Cgroup == "" {
 			id.Cgroup = r.cgroups.Holding(ref.ID, id.PID) // it was forked and not written down
 		}
 		a := process.Adoption{
 			Ref: ref, Identity: id, PIDFD: r.keeping.takePIDFD(ref),
-			Asked: asked[ref], Frozen: frozen[ref], Lookup: r.keeping.ended,
+			Asked: asked[ref], Unanswered: unanswered, Frozen: frozen[ref], Lookup: r.keeping.ended,
 		}
 		for _, other := range carriers[ref] {
 			if other.PID != id.PID {
@@ -190,11 +175,11 @@ func (r *runtime) adoptions(p *past, w world) []process.Adoption {
 	processes(p.tree.Status(), func(s tree.Status) {
 		ref := tree.Ref{ID: s.Spec.ID, Generation: s.Generation}
 		if s.PID != 0 {
-			add(ref, process.Identity(p.spawned[ref].Identity))
+			add(ref, process.Identity(p.spawned[ref].Identity), false)
 		}
 	})
 	for ref, id := range w.forked {
-		add(ref, id)
+		add(ref, id, true)
 		if p.spawned[ref].Identity.PID == 0 {
 			r.record.Spawned(ref, id)
 		}
@@ -234,7 +219,7 @@ func (r *runtime) redo(p *past, before []tree.Action) {
 		if isAnswered(a) && !still[key(a)] {
 			continue
 		}
-		if start, ok := a.(tree.Start); ok && r.stopsBefore(start) {
+		if start, ok := a.(tree.Start); ok && (r.adoptees[start.Ref] || r.stopsBefore(start)) {
 			continue
 		}
 		if stop, ok := a.(tree.Stop); ok {

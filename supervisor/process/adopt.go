@@ -33,6 +33,9 @@ type Adoption struct {
 	Left []Identity
 	// Asked says that Stop or Kill had been called.
 	Asked bool
+	// Unanswered says that nobody knows whether its program was executed: Started or
+	// StartFailed tells that first, and after StartFailed comes nothing.
+	Unanswered bool
 	// Frozen says that it is to be frozen; any other one runs, whatever was done to it.
 	Frozen bool
 	// Lookup asks whoever reaps the process how it ended; nil: nobody would know.
@@ -113,6 +116,9 @@ func (r *Reaper) adopt(a Adoption) {
 	case c.group.handle == 0:
 		c.group.gone = !r.leftMembers(c, a.Ended)
 	}
+	if a.Unanswered {
+		r.unanswered(c, a.Ended == nil && there && c.life() == lives)
+	}
 	switch {
 	case a.Ended != nil:
 		c.exit, c.at = a.Ended.Exit, a.Ended.orNow()
@@ -124,7 +130,7 @@ func (r *Reaper) adopt(a Adoption) {
 	case !r.isOurs(c):
 		r.watch(c)
 		c.adopted.parent = parentOf(c.group.number)
-		r.tell(Adopted{Ref: c.ref, PID: c.group.number, Parent: c.adopted.parent})
+		r.tellAdopted(c)
 	}
 	crash.Point("adopt.done")
 }
@@ -140,7 +146,7 @@ func (r *Reaper) isOurs(c *child) bool {
 	c.group.release()
 	c.group.leader = Identity{}
 	c.adopted = nil
-	r.tell(Adopted{Ref: c.ref, PID: pid, Parent: unix.Getpid()})
+	r.tellAdopted(c)
 	return true
 }
 

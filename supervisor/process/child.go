@@ -40,6 +40,7 @@ type child struct {
 	adopted *adopted // what only a child of another parent has, else nil
 	setup   *setup   // it has not executed its program yet; else nil
 	failed  *failure // it never will: Started was not told
+	bounced *bounced // an earlier daemon has begun its set-up, and how that went is not known; else nil
 
 	// Once the main process has ended, while the group drains:
 	exit tree.Exit
@@ -59,7 +60,7 @@ func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 	switch {
 	case c == nil:
 		return
-	case c.setup != nil: // nothing of the program has run that could be asked
+	case c.setup != nil, c.bounced != nil: // nothing of the program has run that could be asked
 		r.kill(ref)
 		return
 	}
@@ -97,7 +98,7 @@ func (r *Reaper) signalled(c *child, kill bool) {
 
 // signal is Signal, on the goroutine of Run.
 func (r *Reaper) signal(ref tree.Ref, signal string, all bool) {
-	if c := r.children[ref]; c != nil && c.setup == nil {
+	if c := r.children[ref]; c != nil && c.setup == nil && c.bounced == nil {
 		r.send(c, signal, all)
 	}
 }
@@ -187,6 +188,7 @@ func (r *Reaper) sweep(c *child) error {
 // mainGone begins what comes after the main process: Exited, or draining. err is
 // that of the sweep.
 func (r *Reaper) mainGone(c *child, err error) {
+	r.bouncedEnd(c)
 	if r.mains[c.group.number] == c {
 		delete(r.mains, c.group.number)
 	}

@@ -44,12 +44,13 @@ type Reaper struct {
 	cgroups   *Cgroups            // nil: there are none
 	noCgroups string              // why
 
-	jobs     map[JobID]*job // JobDone was not told
-	setups   map[int]*child // by the pipe: a trampoline sets it up
-	mainJobs map[int]*job   // by pid: the main process was not reaped
-	pipes    map[int]*job   // by the pipe of what it writes: that is in the poller
-	chunk    []byte         // what is read of jobs, nil: there was none
-	jobless  bool           // none is started any more
+	jobs     map[JobID]*job      // JobDone was not told
+	setups   map[int]*child      // by the pipe: a trampoline sets it up
+	bounces  map[tree.Ref]*child // that an earlier daemon's trampolines set up
+	mainJobs map[int]*job        // by pid: the main process was not reaped
+	pipes    map[int]*job        // by the pipe of what it writes: that is in the poller
+	chunk    []byte              // what is read of jobs, nil: there was none
+	jobless  bool                // none is started any more
 
 	mounts mounts   // of file systems that may not answer
 	stdin  *os.File // /dev/null, once it is needed
@@ -82,6 +83,7 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 		jobs:     map[JobID]*job{},
 		setups:   map[int]*child{},
 		mainJobs: map[int]*job{},
+		bounces:  map[tree.Ref]*child{},
 		pipes:    map[int]*job{},
 		handles:  true,
 		timer:    time.NewTimer(time.Hour),
@@ -287,6 +289,7 @@ func (r *Reaper) look() {
 		}
 	}
 	r.lookAtSetups(now)
+	r.lookAtBounces(now)
 	r.lookAtJobs(now)
 }
 

@@ -15,8 +15,8 @@
 //
 // Beside Variable the trampoline has nothing in its environment but the variable that
 // every child has, so that a daemon that was killed between fork and exec finds it. It
-// then goes on all the same: whoever adopts it has the program. Only if the set-up
-// fails after that, nobody is told but its stderr.
+// then goes on all the same: whoever adopts it waits until it has become the program, or
+// has ended with ExitCode. Why it has, nobody is told then but its stderr.
 //
 // # The order
 //

@@ -1,6 +1,7 @@
 package trampoline
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -28,6 +29,16 @@ const variable = "COPPICE_TRAMPOLINE"
 // Variable returns the variable of a trampoline that has its Spec and its pipe in these
 // descriptors.
 func Variable(spec, status int) string { return fmt.Sprintf("%s=%d:%d", variable, spec, status) }
+
+// Is says whether an environment, NUL behind each variable, is that of a trampoline.
+func Is(environ []byte) bool {
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		if bytes.HasPrefix(entry, []byte(variable+"=")) {
+			return true
+		}
+	}
+	return false
+}
 
 // Pack writes a Spec into a memory file, from which a trampoline reads it.
 func Pack(s *Spec) (*os.File, error) {
