@@ -516,6 +516,26 @@ func TestFailedSetupsNameThingAndLine(t *testing.T) {
 	}
 }
 
+// A program whose file wants capabilities that are out of reach is no fault of its user's.
+func TestProgramWithCapabilities(t *testing.T) {
+	asRoot(t)
+	for _, keys := range []string{"capabilities = []", "no_new_privs = false\ncapabilities = [\"CAP_CHOWN\"]"} {
+		b := newBedOutside(t)
+		b.write("coppice.toml", "[process.p]\ncommand = [\"./prog\", \"1000\"]\nuser = \"nobody\"\n"+keys+"\n")
+		b.open()
+		b.write("prog", read(t, "/bin/sleep"))
+		// CAP_NET_BIND_SERVICE, permitted and effective: struct vfs_cap_data.
+		capability := append([]byte{1, 0, 0, 2, 0, 4}, make([]byte, 14)...)
+		if err := errors.Join(os.Chmod(b.path("prog"), 0o755), unix.Setxattr(b.path("prog"), "security.capability", capability, 0)); err != nil {
+			t.Skip(err)
+		}
+		r := b.run("up", "-d")
+		if r.code != 1 || !strings.Contains(r.errors, `cannot execute "`+b.path("prog")+`": operation not permitted: its file has capabilities`) || !strings.Contains(r.errors, "(coppice.toml:2)") {
+			t.Errorf("%s: exit code %d: %s", keys, r.code, r.errors)
+		}
+	}
+}
+
 // A change of what is set up restarts a process, and is told by its keys.
 func TestReloadOfSetups(t *testing.T) {
 	b := newBed(t, "[process.p]\ncommand = [\"sleep\", \"1000\"]\numask = \"022\"\n")

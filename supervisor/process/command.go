@@ -49,6 +49,8 @@ type Command struct {
 	// ExtraFD. They belong to the reaper as Stdout does.
 	Passed *Passed
 
+	switched bool // it runs as User already, so that a failure is not about that
+
 	extra map[int]*os.File // its other descriptors, by number; they stay the caller's
 }
 

@@ -47,7 +47,8 @@ func explain(c *Command, file string, err error) failure {
 		return failure{fmt.Sprintf("cannot enter the directory %q: %s", c.Dir, cause), errno, "dir"}
 	}
 	switch {
-	case c.User == nil:
+	case c.User == nil || c.switched:
+	case errno == syscall.EPERM && hasCapabilities(within(c.Dir, file)):
 	case errno == syscall.EPERM:
 		return failure{fmt.Sprintf("cannot switch to %s: operation not permitted (that takes root, or CAP_SETUID and CAP_SETGID)",
 			c.userName()), errno, "user"}
@@ -116,6 +117,10 @@ func programFault(c *Command, file string, errno syscall.Errno, err error) strin
 		return missing(c, file, path)
 	case syscall.EACCES:
 		return forbidden(c, path)
+	case syscall.EPERM:
+		if hasCapabilities(path) {
+			return "operation not permitted: its file has capabilities (getcap tells them) that it may not have here"
+		}
 	case syscall.ENOEXEC:
 		return unknownFormat(path)
 	case syscall.EINVAL:
@@ -220,6 +225,13 @@ func unknownFormat(path string) string {
 		return "exec format error: it is a program for another machine, or damaged"
 	}
 	return "exec format error: it is neither a program for this machine nor a script that begins with #!"
+}
+
+// hasCapabilities says whether a file gives capabilities to whoever executes it: it cannot
+// be executed where one of them is out of reach, see capabilities(7).
+func hasCapabilities(path string) bool {
+	size, err := unix.Getxattr(path, "security.capability", nil)
+	return err == nil && size > 0
 }
 
 // hasNUL says whether a string of the command cannot be given to exec.

@@ -192,7 +192,9 @@ func (s *setup) failure(asked bool) *failure {
 	case s.command.Setup.Root != "": // the files are others there
 		told.Cause = fmt.Sprintf("cannot execute %q in %s: %v", f.File, s.command.Setup.Root, errno)
 	default:
-		*told = explain(&s.command, f.File, errno)
+		command := s.command
+		command.switched = true
+		*told = explain(&command, f.File, errno)
 	}
 	return told
 }
