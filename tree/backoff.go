@@ -35,6 +35,15 @@ func (n *node) ranFor(span Time) {
 	n.level -= int(min(max(span, 0)/decay, Time(n.level)))
 }
 
+// stoppedAfter lets the backoff fall back in a run that somebody ends at a time: an
+// operator, a sweep or a reload. A process that is being stopped as it is unhealthy ends
+// no less by that.
+func (n *node) stoppedAfter(at Time) {
+	if !n.isSupervisor() && n.alive && (n.state == Up || n.state == Stopping && n.ailing) {
+		n.ranFor(at - n.upAt)
+	}
+}
+
 // backOff begins the delay of a restart. Where chance has a part in it the core asks
 // for a number, as it has none of its own: Drawn goes on.
 func (t *Tree) backOff(n *node, delay Time, because uint64) {

@@ -8,6 +8,7 @@ import "slices"
 func (t *Tree) beginStop(c *node, brutal bool, because uint64) bool {
 	switch {
 	case c.state == Stopping:
+		c.stoppedAfter(t.now)
 		c.overdue, c.ailing, c.asked = false, false, true
 		if brutal {
 			t.kill(c)
@@ -19,6 +20,7 @@ func (t *Tree) beginStop(c *node, brutal bool, because uint64) bool {
 	case !c.present():
 		return false
 	}
+	c.stoppedAfter(t.now)
 	seq := t.report(Report{Kind: StopBegun, Node: c.id(), PID: c.pid, Because: because})
 	t.become(c, Stopping, seq)
 	c.asked = true
