@@ -56,6 +56,7 @@ type waiter struct {
 	goal  string
 	ended map[string]bool // had an end since the wait began
 	gone  map[string]bool // left the tree since the wait began
+	known bool            // all of them were in the tree when it began
 }
 
 // errTimedOut is the cause of a context whose --timeout has passed.
@@ -88,6 +89,7 @@ func (w *waiter) wait(ctx context.Context, c *ipc.Client) (*ipc.Tree, error) {
 	if err != nil {
 		return t, err
 	}
+	w.known = true
 	since := newest(t)
 	if err := w.checked(t); err != nil {
 		return t, err
@@ -118,20 +120,25 @@ func (w *waiter) look(ctx context.Context, c *ipc.Client) (*ipc.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t, w.present(t)
+}
+
+// present refuses names that a tree has not, unless they have gone as is wanted.
+func (w *waiter) present(t *ipc.Tree) error {
 	for _, name := range w.names {
 		if findNode(t, name) != nil {
 			continue
 		}
-		// What ends and is not restarted is told so before it is removed.
-		gone := w.gone[name] || w.ended[name]
+		// The tree may be newer than what was told so far: it was there, so it has gone.
+		gone := w.known || w.gone[name] || w.ended[name]
 		switch {
 		case !gone:
-			return t, noSuchName(name, names(t))
+			return noSuchName(name, names(t))
 		case w.goal != "exited" && w.goal != "stopped":
-			return t, fmt.Errorf("%s has ended and is in the tree no more; `coppice why %s` tells more", name, name)
+			return fmt.Errorf("%s has ended and is in the tree no more; `coppice why %s` tells more", name, name)
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // checked refuses to wait for the health of what nobody asks how it is.
@@ -189,7 +196,7 @@ func (w *waiter) allEnded() bool {
 	if w.goal != "exited" && w.goal != "stopped" {
 		return false
 	}
-	return !slices.ContainsFunc(w.names, func(name string) bool { return !w.ended[name] })
+	return !slices.ContainsFunc(w.names, func(name string) bool { return !w.ended[name] && !w.gone[name] })
 }
 
 // newest is the number of the newest event that the tree's states know.
