@@ -306,7 +306,7 @@ func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 		return n
 	}
 	n.Dynamic, n.Args = s.Template != "", s.Spec.Extra.Args
-	n.Ready = string(s.Spec.Start.(*configs.Process).Ready.Kind)
+	n.Ready = string(s.Begun.(*configs.Process).Ready.Kind)
 	r.viewHealth(&n, s)
 	if s.PID != 0 {
 		pids[n.Name] = s.PID
@@ -317,7 +317,7 @@ func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 // viewHealth adds what is known of how a process is, and what it says itself.
 func (r *runtime) viewHealth(n *ipc.Node, s tree.Status) {
 	n.Check = string(r.settings(n.Name).Check.Probe.Kind)
-	if n.Check == "" && s.Spec.Start.(*configs.Process).Watchdog > 0 {
+	if n.Check == "" && s.Begun.(*configs.Process).Watchdog > 0 {
 		n.Check = "watchdog"
 	}
 	n.Health, n.Trouble = string(s.Health), s.Trouble

@@ -30,13 +30,14 @@ func (r *runtime) answered(a probe.Answer) {
 	}
 }
 
-// process is the process that a ref names, if it is its name's present
-// incarnation.
+// process is the process that a ref names, as it was started, if it is its name's
+// present incarnation.
 func (r *runtime) process(ref tree.Ref) (tree.Status, *configs.Process, bool) {
 	n, ok := r.tree.Node(ref.ID)
 	if !ok || n.Generation != ref.Generation || n.Spec.Type != tree.Process {
 		return n, nil, false
 	}
+	n.Spec.Start = n.Begun // it is a copy
 	p, err := r.processOf(n.Spec)
 	return n, p, err == nil
 }
@@ -79,7 +80,7 @@ func searchLog(search *logs.Search, how configs.Probe) func(context.Context) err
 // watchHealth begins to ask a process that has started how it is, and to wait for
 // its own word.
 func (r *runtime) watchHealth(n tree.Status) {
-	p, ok := n.Spec.Start.(*configs.Process)
+	p, ok := n.Begun.(*configs.Process)
 	if ok && n.State == tree.Up && n.PID != 0 && p.Watchdog > 0 {
 		r.notify.Watch(tree.Ref{ID: n.Spec.ID, Generation: n.Generation}, time.Duration(p.Watchdog))
 	}

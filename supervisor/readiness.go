@@ -101,7 +101,7 @@ func isUnset(d process.JobDone) bool {
 // also one of which the tree does not know yet that it was started.
 func (r *runtime) adoptReady(s tree.Status, w world) {
 	ref := tree.Ref{ID: s.Spec.ID, Generation: s.Generation}
-	p, ok := s.Spec.Start.(*configs.Process)
+	p, ok := s.Begun.(*configs.Process)
 	pid := cmp.Or(s.PID, w.forked[ref].PID)
 	if pid == 0 || !ok {
 		return

@@ -325,7 +325,7 @@ func (r *runtime) keepPipe(pipe logs.Pipe, pid int) {
 // if nothing had been said.
 func (r *runtime) logOf(name string) configs.Log {
 	if n, ok := r.tree.Node(name); ok {
-		if p, ok := n.Spec.Start.(*configs.Process); ok {
+		if p, ok := n.Begun.(*configs.Process); ok {
 			return p.Log
 		}
 	}

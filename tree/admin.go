@@ -363,6 +363,7 @@ func (n *node) takeSpec(spec ChildSpec) {
 	if n.spec.Health != spec.Health && !n.ailing {
 		n.fitness = fitness{} // what was counted was counted by other rules
 	}
+	n.remain(&spec)
 	n.spec = spec
 }
 

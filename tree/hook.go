@@ -24,7 +24,7 @@ func (t *Tree) hookAfter(n *node) bool {
 
 // afterExit is the action for n, which has ended.
 func (n *node) afterExit() AfterExit {
-	spec := n.spec
+	spec := n.asBegun()
 	return AfterExit{Ref: n.ref(), Spec: &spec, Exit: n.left.exit, Result: n.result()}
 }
 

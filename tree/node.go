@@ -44,6 +44,7 @@ type node struct {
 	// stuck says what is left of it that cannot be killed; "": nothing is known of
 	// such.
 	stuck string
+	begun any   // the Start of its present incarnation, where spec has another by now
 	left  *left // it has ended, and the command after its end has not; it is alive until then
 
 	// Of a supervisor.
@@ -177,7 +178,7 @@ func (t *Tree) becomeStarting(n *node, cause uint64) {
 	n.generation = t.gen
 	n.held, n.overdue, n.asked, n.killing = false, false, false, false
 	n.signalled, n.adopted, n.frozen, n.left = 0, false, false, nil
-	n.fitness = fitness{}
+	n.fitness, n.begun = fitness{}, nil
 	n.end = ending{}
 }
 

@@ -29,7 +29,7 @@ func (t *Tree) Redo() []Action {
 			continue
 		}
 		if !n.alive {
-			spec := n.spec
+			spec := n.asBegun()
 			actions = append(actions, Start{Ref: n.ref(), Spec: &spec})
 		}
 		if n.left != nil {

@@ -63,11 +63,7 @@ func (r *restorer) specs() {
 			Extra:       s.Extra,
 			BeforeStart: s.BeforeStart, AfterExit: s.AfterExit,
 		}
-		if s.Start < -1 || s.Start >= len(r.saved.Starts) {
-			r.fail("spec %d has the start %d of %d", i, s.Start, len(r.saved.Starts))
-		} else if s.Start >= 0 {
-			c.Start = r.saved.Starts[s.Start]
-		}
+		c.Start = r.start(s.Start)
 		c.Children = r.list(s.Children)
 		sizes[i] = 1
 		for _, child := range s.Children {
@@ -80,6 +76,18 @@ func (r *restorer) specs() {
 		}
 		r.built = append(r.built, c)
 	}
+}
+
+// start is the Start of a place; nil for -1.
+func (r *restorer) start(place int) any {
+	if place < -1 || place >= len(r.saved.Starts) {
+		r.fail("there is no start %d", place)
+		return nil
+	}
+	if place == -1 {
+		return nil
+	}
+	return r.saved.Starts[place]
 }
 
 // spec is one of those built so far.
@@ -161,6 +169,9 @@ func (r *restorer) node(i int) {
 	n.frozen, n.stuck = s.Frozen, s.Stuck
 	if n.lastEnd = clone(s.LastEnd); n.lastEnd != nil {
 		n.lastEnd.Exit = clone(n.lastEnd.Exit)
+	}
+	if s.Begun != nil {
+		n.begun = r.start(*s.Begun)
 	}
 	if l := s.Left; l != nil {
 		n.left = &left{l.Exit, l.At, l.PID}

@@ -91,6 +91,10 @@ func (s *saver) node(n *node) {
 	if o.LastEnd = clone(n.lastEnd); o.LastEnd != nil {
 		o.LastEnd.Exit = clone(o.LastEnd.Exit)
 	}
+	if n.begun != nil {
+		at := s.start(n.begun)
+		o.Begun = &at
+	}
 	if l := n.left; l != nil {
 		o.Left = &SavedLeft{l.exit, l.at, l.pid}
 	}

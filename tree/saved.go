@@ -90,6 +90,7 @@ type SavedNode struct {
 	PID       int        `json:",omitzero"`
 	Left      *SavedLeft `json:",omitzero"`
 	LastEnd   *End       `json:",omitzero"`
+	Begun     *int       `json:",omitzero"` // a Start
 	Overdue   bool       `json:",omitzero"`
 	Signalled uint64     `json:",omitzero"`
 	Ran       Generation `json:",omitzero"`

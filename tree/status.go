@@ -65,7 +65,10 @@ type End struct {
 // Status is a snapshot of one node and of those below it. It shares nothing
 // with the tree.
 type Status struct {
-	Spec  *ChildSpec // a copy without its Children
+	Spec *ChildSpec // a copy without its Children
+	// Begun is the Start with which the present incarnation was started. It is that of
+	// Spec, unless that has changed meanwhile.
+	Begun any
 	State State
 	// PID is the main process of a process that runs, else 0.
 	PID int
@@ -166,7 +169,7 @@ func (n *node) status(deep bool, places map[*node]place) Status {
 	spec := n.spec
 	spec.Children = nil
 	s := Status{
-		Spec: &spec, State: n.shown(), PID: n.pid, Generation: n.generation,
+		Spec: &spec, Begun: n.asBegun().Start, State: n.shown(), PID: n.pid, Generation: n.generation,
 		Restarts: n.restarts, Since: n.since, Until: n.deadline, Waits: cmp.Or(n.waits, n.waitsForEnd()),
 		Held: n.held, Cause: n.cause, Adopted: n.adopted,
 	}

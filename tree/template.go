@@ -57,7 +57,7 @@ func (t *Tree) Size() int { return len(t.index) }
 // from its next start on (supervisor.erl code_change/3).
 func (s *node) retemplate() {
 	for _, c := range s.children {
-		c.spec = instance(s.template(), c.id(), c.spec.Extra)
+		c.takeSpec(instance(s.template(), c.id(), c.spec.Extra))
 	}
 }
 
