@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -48,7 +49,8 @@ func (p *Places) procfile() map[string]map[string]int {
 }
 
 // At is where a key of a process stands, "coppice.toml:12"; the header of its table
-// where the file does not mention the key, and "" where it does not mention the
+// where the file does not mention the key (or that of the sandbox which
+// sets it), and "" where it does not mention the
 // process. A template is given by its TemplateID. A key below another one is given with a dot: "rlimits.nofile".
 func (p *Places) At(process, key string) string {
 	line := p.lines[process][""]
@@ -58,6 +60,9 @@ func (p *Places) At(process, key string) string {
 	}
 	if tables != nil {
 		if at := tables.field(process); at != nil {
+			if at.field(key) == nil && slices.Contains(presets, key) && at.field("sandbox") != nil {
+				key = "sandbox"
+			}
 			line = p.source.number(at.deepest(key).name.start)
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"github.com/moby/sys/capability"
 )
 
+// presets are the keys that a sandbox sets.
+var presets = []string{"no_new_privs", "capabilities", "private_tmp", "read_only", "inaccessible", "syscalls"}
+
 // What sandbox = "strict" stands for, where a key does not say otherwise.
 var (
 	strictReadOnly = []string{

@@ -516,6 +516,26 @@ func TestFailedSetupsNameThingAndLine(t *testing.T) {
 	}
 }
 
+// What a sandbox hides is not said to be missing.
+func TestHiddenProgramsAreToldAsSuch(t *testing.T) {
+	asRoot(t)
+	for keys, want := range map[string]string{
+		"private_tmp = true":                "coppice.toml:3",
+		"dir = \"/\"\nprivate_tmp = true":   "coppice.toml:4",
+		"sandbox = \"strict\"":              "coppice.toml:3",
+		"dir = \"/\"\nsandbox = \"strict\"": "coppice.toml:4",
+	} {
+		b := newBed(t, "[process.p]\ncommand = [\"./prog\"]\n"+keys+"\n")
+		b.write("prog", "#!/bin/sh\nsleep 1000\n")
+		if err := os.Chmod(b.path("prog"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.run("up", "-d"); r.code != 1 || !strings.Contains(r.errors, "it is hidden by private_tmp (or by sandbox, which sets it) ("+want+")") {
+			t.Errorf("%s: exit code %d: %s", keys, r.code, r.errors)
+		}
+	}
+}
+
 // A program whose file wants capabilities that are out of reach is no fault of its user's.
 func TestProgramWithCapabilities(t *testing.T) {
 	asRoot(t)

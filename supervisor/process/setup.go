@@ -179,10 +179,24 @@ func (s *setup) failure(asked bool) *failure {
 	case err != nil:
 		return &failure{Cause: fmt.Sprintf("what sets it up said %.100q", said)}
 	}
+	return s.explained(&f)
+}
+
+// explained is a failure of a trampoline in words.
+func (s *setup) explained(f *trampoline.Failure) *failure {
 	errno := syscall.Errno(f.Errno)
 	told := &failure{Cause: f.Cause, Errno: errno, Key: f.Key}
+	path := s.command.Dir
+	if f.Key == "command" {
+		path = within(s.command.Dir, f.File)
+	}
+	key, words := hidden(s.command.Setup, path)
 	switch {
 	case f.Cause != "":
+	case key != "" && aboutPaths(errno) && f.Key == "dir":
+		told.Key, told.Cause = key, fmt.Sprintf("cannot enter the directory %q: %s", path, words)
+	case key != "" && aboutPaths(errno):
+		told.Key, told.Cause = key, fmt.Sprintf("cannot execute %q: %s", path, words)
 	case f.Key == "dir":
 		cause := directoryFault(&s.command)
 		if cause == "" || s.command.Setup.Root != "" {
