@@ -30,7 +30,8 @@
 //	success       = [0, "3-5", "SIGTERM"] # the ends that are normal
 //	on_exit       = { 42 = "one_for_all" } # ends that choose the strategy of their restart
 //	ready         = "exec"            # exit | notify | { tcp = "HOST:PORT" } | …
-//	start_timeout = "60s"             # or "infinity", the default for ready = "exit"
+//	start_timeout = "60s"             # or "infinity", the default for ready = "exit"; from the fork
+//	                                  # on, so that before_start has its hook_timeout beside it
 //	backoff       = { initial = "1s", max = "60s", factor = 2, jitter = 0.5, decay = "10s" }
 //	health        = { http = "URL", interval = "10s" } # how it is, while it runs
 //	watchdog      = "10s"             # how often it says WATCHDOG=1 (sd_notify)

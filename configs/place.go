@@ -49,9 +49,8 @@ func (p *Places) procfile() map[string]map[string]int {
 }
 
 // At is where a key of a process stands, "coppice.toml:12"; the header of its table
-// where the file does not mention the key (or that of the sandbox which
-// sets it), and "" where it does not mention the
-// process. A template is given by its TemplateID. A key below another one is given with a dot: "rlimits.nofile".
+// where the file does not mention the key (or the sandbox that sets it), and "" where it
+// does not mention the process. A template is given by its TemplateID. A key below another one is given with a dot: "rlimits.nofile".
 func (p *Places) At(process, key string) string {
 	line := p.lines[process][""]
 	tables := p.processes
