@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -82,7 +83,7 @@ func searchLog(search *logs.Search, how configs.Probe) func(context.Context) err
 func (r *runtime) watchHealth(n tree.Status) {
 	p, ok := n.Begun.(*configs.Process)
 	if ok && n.State == tree.Up && n.PID != 0 && p.Watchdog > 0 {
-		r.notify.Watch(tree.Ref{ID: n.Spec.ID, Generation: n.Generation}, time.Duration(p.Watchdog))
+		r.notify.Watch(tree.Ref{ID: n.Spec.ID, Generation: n.Generation}, time.Duration(cmp.Or(n.Watchdog, p.Watchdog)))
 	}
 	r.askHealth(n)
 }
@@ -129,7 +130,7 @@ func (r *runtime) recheck(old, new *configs.Config) {
 	processes(r.tree.Status(), func(s tree.Status) {
 		as := r.wantedAs(s.Spec.ID)
 		if !reflect.DeepEqual(old.Settings[as].Check, new.Settings[as].Check) {
-			r.askHealth(s)
+			r.watchHealth(s) // its own word may be all there is now
 		}
 	})
 }

@@ -159,6 +159,8 @@ func (r *runtime) heard(said probe.Said) {
 		e = tree.Unwell{Ref: said.Ref, Cause: said.Unwell}
 	case said.Extend > 0:
 		e = tree.Extended{Ref: said.Ref, Span: said.Extend}
+	case said.Watchdog > 0:
+		e = tree.WatchdogSet{Ref: said.Ref, Span: said.Watchdog}
 	case said.Closed:
 		_, p, ok := r.process(said.Ref)
 		if !ok {

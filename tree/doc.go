@@ -52,6 +52,7 @@
 //	Checked       the result of one health check
 //	Unwell        it was to say that it is well, and did not
 //	Extended      it asks for more time to start or to stop
+//	WatchdogSet   it chooses the span of its watchdog
 //	Exited        nothing of the process is left; once for each Started
 //	Called        an operator's Request; one Reply answers it
 //	Drawn         answers Draw: a number that chance has chosen

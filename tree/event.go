@@ -83,6 +83,13 @@ type Extended struct {
 	Span Time
 }
 
+// WatchdogSet says within which span a process wants to say, from now on, that it is
+// well; whoever waits for its word in another runtime goes by it too.
+type WatchdogSet struct {
+	Ref
+	Span Time
+}
+
 // Exited says that nothing of a process is left: its main process ended as Exit
 // says and its group is gone or was killed. It comes once for each Started.
 type Exited struct {
@@ -155,6 +162,7 @@ func (NotReady) event()     {}
 func (Checked) event()      {}
 func (Unwell) event()       {}
 func (Extended) event()     {}
+func (WatchdogSet) event()  {}
 func (Exited) event()       {}
 func (HookDone) event()     {}
 func (ReloadDone) event()   {}

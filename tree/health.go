@@ -40,8 +40,8 @@ type fitness struct {
 
 // Heeds says whether an event would change anything at time now. The results of
 // checks that tell nothing new come all the time: who drives a tree need neither
-// tell nor record those. It answers for Checked, NotReady and Extended; all
-// others are heeded.
+// tell nor record those. It answers for Checked, NotReady, Extended and
+// WatchdogSet; all others are heeded.
 func (t *Tree) Heeds(now Time, e Event) bool {
 	switch e := e.(type) {
 	case Checked:
@@ -53,8 +53,15 @@ func (t *Tree) Heeds(now Time, e Event) bool {
 	case Extended:
 		n := t.incarnation(e.Ref)
 		return n != nil && n.heedsExtension(e, now)
+	case WatchdogSet:
+		n := t.incarnation(e.Ref)
+		return n != nil && n.heedsWatchdog(e)
 	}
 	return true
+}
+
+func (n *node) heedsWatchdog(e WatchdogSet) bool {
+	return n.runs() && e.Span > 0 && e.Span != n.watchdog
 }
 
 // answers says that there is a main process that can say something: one that is frozen

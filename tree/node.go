@@ -40,7 +40,8 @@ type node struct {
 	chosen    *Strategy // that its last failure chose; nil: its supervisor's own
 	adopted   bool      // another runtime started it
 	fitness
-	frozen bool // it does not run, an operator wants it so
+	watchdog Time // the span that its present incarnation has chosen, 0: none
+	frozen   bool // it does not run, an operator wants it so
 	// stuck says what is left of it that cannot be killed; "": nothing is known of
 	// such.
 	stuck string
@@ -178,7 +179,7 @@ func (t *Tree) becomeStarting(n *node, cause uint64) {
 	n.generation = t.gen
 	n.held, n.overdue, n.asked, n.killing = false, false, false, false
 	n.signalled, n.adopted, n.frozen, n.left = 0, false, false, nil
-	n.fitness, n.begun = fitness{}, nil
+	n.fitness, n.begun, n.watchdog = fitness{}, nil, 0
 	n.end = ending{}
 }
 

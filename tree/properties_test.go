@@ -202,6 +202,7 @@ func (c *chaos) remark(ref tree.Ref) tree.Event {
 		tree.Checked{Ref: ref, Cause: "no answer"},
 		tree.Unwell{Ref: ref, Cause: "it is silent"},
 		tree.Extended{Ref: ref, Span: tree.Second},
+		tree.WatchdogSet{Ref: ref, Span: tree.Second},
 		tree.Survives{Ref: ref, Cause: "pid 1 (state D)"},
 	}
 	return rapid.SampledFrom(said).Draw(c.T, "said")

@@ -166,7 +166,7 @@ func (r *restorer) node(i int) {
 	n.undrawn, n.tries, n.tried, n.waits = s.Undrawn, max(s.Tries, 0), s.Tried, s.Waits
 	n.adopted, n.chosen, n.window = s.Adopted, clone(s.Chosen), slices.Clone(s.Window)
 	n.fitness = fitness{condition: s.Condition, passed: s.Passed, failed: s.Failed, trouble: s.Trouble, ailing: s.Ailing}
-	n.frozen, n.stuck = s.Frozen, s.Stuck
+	n.watchdog, n.frozen, n.stuck = max(s.Watchdog, 0), s.Frozen, s.Stuck
 	if n.lastEnd = clone(s.LastEnd); n.lastEnd != nil {
 		n.lastEnd.Exit = clone(n.lastEnd.Exit)
 	}

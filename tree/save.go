@@ -87,7 +87,7 @@ func (s *saver) node(n *node) {
 	o.Undrawn, o.Tries, o.Tried, o.Waits = n.undrawn, n.tries, n.tried, n.waits
 	o.Adopted, o.Chosen, o.Window = n.adopted, clone(n.chosen), slices.Clone(n.window)
 	o.Condition, o.Passed, o.Failed, o.Trouble, o.Ailing = n.condition, n.passed, n.failed, n.trouble, n.ailing
-	o.Frozen, o.Stuck = n.frozen, n.stuck
+	o.Watchdog, o.Frozen, o.Stuck = n.watchdog, n.frozen, n.stuck
 	if o.LastEnd = clone(n.lastEnd); o.LastEnd != nil {
 		o.LastEnd.Exit = clone(o.LastEnd.Exit)
 	}

@@ -107,6 +107,7 @@ type SavedNode struct {
 	Failed    int        `json:",omitzero"`
 	Trouble   string     `json:",omitzero"`
 	Ailing    bool       `json:",omitzero"`
+	Watchdog  Time       `json:",omitzero"`
 	Frozen    bool       `json:",omitzero"`
 	Stuck     string     `json:",omitzero"`
 

@@ -97,6 +97,9 @@ type Status struct {
 	Held bool
 	// Health is what is known of a process's health; Unchecked while nothing is.
 	Health Condition
+	// Watchdog is the span in which the present incarnation wants to say that it is
+	// well; 0: it has not said.
+	Watchdog Time
 	// Trouble is what keeps a process from being ready or well, or what is left of one that
 	// cannot be killed, in words.
 	Trouble string
@@ -169,7 +172,7 @@ func (n *node) status(deep bool, places map[*node]place) Status {
 	spec := n.spec
 	spec.Children = nil
 	s := Status{
-		Spec: &spec, Begun: n.asBegun().Start, State: n.shown(), PID: n.pid, Generation: n.generation,
+		Spec: &spec, Begun: n.asBegun().Start, Watchdog: n.watchdog, State: n.shown(), PID: n.pid, Generation: n.generation,
 		Restarts: n.restarts, Since: n.since, Until: n.deadline, Waits: cmp.Or(n.waits, n.waitsForEnd()),
 		Held: n.held, Cause: n.cause, Adopted: n.adopted,
 	}

@@ -115,6 +115,10 @@ func (t *Tree) hear(e Event) {
 		t.processUnwell(e)
 	case Extended:
 		t.processExtended(e)
+	case WatchdogSet:
+		if n := t.incarnation(e.Ref); n != nil && n.heedsWatchdog(e) {
+			n.watchdog = e.Span
+		}
 	case Exited:
 		t.processExited(e)
 	case Drawn:

@@ -65,6 +65,9 @@ func formEvent(e tree.Event) (eventForm, error) {
 	case tree.Extended:
 		form = ofRef("extended", e.Ref)
 		form.Span = e.Span
+	case tree.WatchdogSet:
+		form = ofRef("watchdog_set", e.Ref)
+		form.Span = e.Span
 	case tree.Exited:
 		form = ofRef("exited", e.Ref)
 		form.Exit = (*exitForm)(&e.Exit)
@@ -119,6 +122,8 @@ func (f *eventForm) event(config *configs.Config) (tree.Event, error) {
 		return tree.Unwell{Ref: ref, Cause: f.Cause}, nil
 	case "extended":
 		return tree.Extended{Ref: ref, Span: f.Span}, nil
+	case "watchdog_set":
+		return tree.WatchdogSet{Ref: ref, Span: f.Span}, nil
 	case "exited":
 		if f.Exit == nil {
 			return nil, fmt.Errorf("the end of %q has no exit", f.ID)

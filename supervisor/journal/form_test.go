@@ -104,6 +104,7 @@ func TestEventsAreCarried(t *testing.T) {
 		tree.Checked{Ref: ref, Cause: "no answer"},
 		tree.Unwell{Ref: ref, Cause: "it is silent"},
 		tree.Extended{Ref: ref, Span: 9},
+		tree.WatchdogSet{Ref: ref, Span: 9},
 		tree.Exited{Ref: ref},
 		tree.Exited{Ref: ref, Exit: tree.Exit{Lost: true}},
 		tree.Exited{Ref: ref, Exit: tree.Exit{Signal: "SIGKILL"}},

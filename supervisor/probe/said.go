@@ -16,6 +16,8 @@ type Said struct {
 	Unwell string
 	// Extend is how much more time it asks for.
 	Extend tree.Time
+	// Watchdog is the span that it has chosen for its watchdog.
+	Watchdog tree.Time
 	// Stranger is a process that sent a message and does not belong to it.
 	Stranger int
 }
@@ -78,6 +80,8 @@ func (n *Notify) takeNews() []Said {
 	for i := range taken {
 		if s := n.sockets[taken[i].Ref]; taken[i].Extend > 0 && s != nil {
 			taken[i].Extend, s.extending = s.extend, false
+		} else if taken[i].Watchdog > 0 && s != nil {
+			taken[i].Watchdog, s.spanning = tree.Time(s.span), false
 		}
 	}
 	n.rouse()

@@ -90,6 +90,9 @@ func TestWatchdog(t *testing.T) {
 		t.Errorf("told %+v", said)
 	}
 	say("WATCHDOG_USEC=50000")
+	if said := <-h.others; said != (probe.Said{Ref: api, Watchdog: tree.Second / 20}) {
+		t.Errorf("told %+v", said)
+	}
 	if said := <-h.others; said != (probe.Said{Ref: api, Unwell: "it has not said WATCHDOG=1 for 50ms"}) {
 		t.Errorf("told %+v", said)
 	}
@@ -101,6 +104,28 @@ func TestWatchdog(t *testing.T) {
 	}
 	if len(h.others) > 0 {
 		t.Errorf("told %+v", <-h.others)
+	}
+}
+
+// The span that a process has chosen holds whenever its word is waited for, and is told
+// only so often.
+func TestWatchdogIsChosen(t *testing.T) {
+	h, say := spoken(t)
+	say("WATCHDOG_USEC=3600000000")
+	if said := <-h.others; said != (probe.Said{Ref: api, Watchdog: 3600 * tree.Second}) {
+		t.Errorf("told %+v", said)
+	}
+	h.Watch(api, time.Millisecond)
+	h.quiet()
+	if len(h.others) > 0 {
+		t.Errorf("told %+v", <-h.others)
+	}
+	for i := range 200 {
+		say(fmt.Sprintf("WATCHDOG_USEC=%d", 3600000000+i))
+	}
+	h.quiet()
+	if n := len(h.others); n > 64 {
+		t.Errorf("%d spans are told", n)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +29,12 @@ type socket struct {
 	strange bool // a stranger was reported
 	keeping keeping
 	dog     watchdog
-	extend  tree.Time // the last wish for more time
+	// span is what the process has chosen for its watchdog, 0: nothing; spans is how
+	// often that was told, and spanning that it waits to be told.
+	span     time.Duration
+	spans    int
+	spanning bool
+	extend   tree.Time // the last wish for more time
 	// extending: it waits to be told.
 	extending bool
 }

@@ -1,12 +1,16 @@
 package probe
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"time"
 
 	"coppice/tree"
 )
+
+// spansMax is how often it is told that a process has chosen another span.
+const spansMax = 64
 
 // watchdog is the time by which a process has to say that it is well.
 type watchdog struct {
@@ -42,13 +46,13 @@ func (l *looks) Pop() any {
 
 // Watch wants an incarnation that has a socket to say WATCHDOG=1 at least once in
 // each span from now on. It is told once if it does not, or if it says
-// WATCHDOG=trigger; WATCHDOG_USEC=… changes the span.
+// WATCHDOG=trigger. What it has said by WATCHDOG_USEC=… is the span instead.
 func (n *Notify) Watch(ref tree.Ref, span time.Duration) {
 	n.socketsMu.Lock()
 	defer n.socketsMu.Unlock()
 	if s := n.sockets[ref]; s != nil {
 		early := s.dog.triggered
-		s.dog = watchdog{span: span, fed: time.Now()}
+		s.dog = watchdog{span: cmp.Or(s.span, span), fed: time.Now()}
 		n.plan(s)
 		n.hearWatchdog(s, notice{trigger: early})
 	}
@@ -67,6 +71,9 @@ func (n *Notify) plan(s *socket) {
 
 // hearWatchdog hears what a message says of the watchdog.
 func (n *Notify) hearWatchdog(s *socket, said notice) {
+	if said.watchdogSpan > 0 {
+		n.choose(s, said.watchdogSpan)
+	}
 	if s.dog.span == 0 {
 		s.dog.triggered = s.dog.triggered || said.trigger
 		return
@@ -86,6 +93,17 @@ func (n *Notify) hearWatchdog(s *socket, said notice) {
 	if said.watchdogSpan > 0 {
 		s.dog.span, s.dog.fed = said.watchdogSpan, time.Now()
 		n.plan(s)
+	}
+}
+
+// choose notes the span that a process chooses, and tells it, however often it does,
+// once at a time. One that never ceases is heard here, and told no more.
+func (n *Notify) choose(s *socket, span time.Duration) {
+	s.span = span
+	if !s.spanning && s.spans < spansMax {
+		s.spanning = true
+		s.spans++
+		n.post(Said{Ref: s.ref, Watchdog: tree.Time(span)})
 	}
 }
 
