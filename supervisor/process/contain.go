@@ -142,12 +142,12 @@ func (r *Reaper) strays(c *child) []Identity {
 	var descend func(pid int, belongs bool)
 	descend = func(pid int, belongs bool) {
 		s, err := readStat(pid)
-		if err != nil || seen[pid] {
+		if err != nil || seen[pid] || s.ended() { // a zombie has no children, and no variables
 			return
 		}
 		seen[pid] = true
 		belongs = belongs || s.session == c.group.number && !c.group.gone || c.saw(pid, s.start) || hasUnit(pid, c.unit(r.treeID))
-		if belongs && !s.ended() && s.group != c.group.number {
+		if belongs && s.group != c.group.number {
 			found = append(found, Identity{PID: pid, Start: s.start})
 		}
 		for _, child := range childrenOf(pid) {
