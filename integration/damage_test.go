@@ -10,13 +10,16 @@ import (
 	"coppice/ipc"
 )
 
-// fell kills keeper and daemon and waits for their end.
+// fell kills keeper and daemon and waits for their end. They are stopped before, so
+// that the one that is killed last does not take the other one's place meanwhile.
 func (b *bed) fell() ipc.Daemon {
 	b.t.Helper()
 	d := b.tree().Daemon
-	for _, pid := range []int{d.Keeper, d.PID} {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			b.t.Fatal(err)
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		for _, pid := range []int{d.Keeper, d.PID} {
+			if err := syscall.Kill(pid, sig); err != nil {
+				b.t.Fatal(err)
+			}
 		}
 	}
 	for _, pid := range []int{d.Keeper, d.PID} {

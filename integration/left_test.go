@@ -13,20 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// killBoth kills keeper and daemon, and nobody takes their place yet.
-func (b *bed) killBoth() {
-	b.t.Helper()
-	d := b.tree().Daemon
-	for _, pid := range []int{d.Keeper, d.PID} {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-	for _, pid := range []int{d.Keeper, d.PID} {
-		awaitGone(b.t, pid)
-	}
-}
-
 // sleepers are the processes that sleep for so long.
 func sleepers(number string) []int {
 	return slices.DeleteFunc(carriers(number), func(pid int) bool { return !strings.HasPrefix(cmdline(pid), "sleep ") })
@@ -114,7 +100,7 @@ func TestLeftByTheDead(t *testing.T) {
 					return old != 0
 				})
 				main := pids(b.tree().Root)["a"]
-				b.killBoth()
+				b.fell()
 				if err := syscall.Kill(main, syscall.SIGKILL); err != nil {
 					t.Fatal(err)
 				}

@@ -64,6 +64,7 @@ func TestStoppedDaemon(t *testing.T) {
 	b.up()
 	was := b.tree()
 	b.killNow(was.Daemon.PID, syscall.SIGSTOP)
+	until(t, "it stands", func() bool { return procState(was.Daemon.PID) != "S" && procState(was.Daemon.PID) != "R" })
 	now := b.tree()
 	if now.Daemon.PID == was.Daemon.PID || pids(now.Root)["a"] != pids(was.Root)["a"] {
 		t.Errorf("the daemon was %d and is %d, a was %d and is %d",

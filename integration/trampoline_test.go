@@ -85,7 +85,9 @@ func TestSetupOutlivesItsDaemon(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !executable {
-				if e := b.awaitKind(seq, "p", "start_failed"); e.Cause != "its set-up failed; see its log" {
+				// One that said so to the daemon that was killed has been tried again.
+				e := b.awaitKind(seq, "p", "start_failed")
+				if e.Cause != "its set-up failed; see its log" && !strings.Contains(e.Cause, "open for writing") {
 					t.Errorf("%+v", e)
 				}
 				return
