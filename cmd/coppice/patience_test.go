@@ -40,15 +40,25 @@ func TestBusyWithNamesWhatIsLowest(t *testing.T) {
 		{Name: "db", State: "running"},
 		{Name: "api", State: "starting", Since: before(2 * time.Second), Until: after(58 * time.Second)},
 	}}}
-	for want, children := range map[string][]ipc.Node{
-		"api is starting since 2s and gives up in 58s": tree.Root.Children,
-		"root is starting since 1m":                    tree.Root.Children[:1],
-		"x cannot be killed (pid 7 (x, state D)), a is stopping since 3s and is killed in 2s":                                                        {slow("a"), {Name: "x", State: "unkillable", Trouble: "pid 7 (x, state D)"}},
-		"a is stopping since 3s and is killed in 2s, b is stopping since 3s and is killed in 2s, c is stopping since 3s and is killed in 2s, 1 more": {slow("a"), slow("b"), slow("c"), slow("d")},
+	all := tree.Root.Children
+	for _, c := range []struct {
+		children []ipc.Node
+		want     string
+	}{
+		{all, "api is starting since 2s and gives up in 58s"},
+		{all[:1], "root is starting since 1m"},
+		{
+			[]ipc.Node{slow("a"), {Name: "x", State: "unkillable", Trouble: "pid 7 (x, state D)"}},
+			"x cannot be killed (pid 7 (x, state D)), a is stopping since 3s and is killed in 2s",
+		},
+		{
+			[]ipc.Node{slow("a"), slow("b"), slow("c"), slow("d")},
+			"a is stopping since 3s and is killed in 2s, b is stopping since 3s and is killed in 2s, c is stopping since 3s and is killed in 2s, 1 more",
+		},
 	} {
-		tree.Root.Children = children
-		if got := busyWith(tree, noon); got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
+		tree.Root.Children = c.children
+		if got := busyWith(tree, noon); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 	}
 }
