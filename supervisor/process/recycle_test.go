@@ -275,18 +275,26 @@ func TestNumberOfAChildToAdopt(t *testing.T) {
 	})
 }
 
+// reapedUnseen is an adopted child that has ended and was reaped by its parent while the
+// reaper stood: its number is free. It goes on with resume.
+func reapedUnseen(t *testing.T) (p *parent, w *world, resume func()) {
+	t.Helper()
+	p = newParent(t, "read x; exit 3")
+	awaitTick(t, p.children[0])
+	w = newNotedWorld(t, nil, p.adoptions()...)
+	w.wantAdopted(1, p.pid)
+	resume = w.stand()
+	p.tell(1)
+	awaitZombie(t, p.children[0].PID)
+	p.command("reap one")
+	return p, w, resume
+}
+
 // The stranger comes after the adoption.
 func TestNumberOfAnAdoptedChild(t *testing.T) {
 	eitherKernel(t, func(t *testing.T) {
-		p := newParent(t, "read x; exit 3")
-		awaitTick(t, p.children[0])
+		p, w, resume := reapedUnseen(t)
 		ref := p.adoptions()[0].Ref
-		w := newNotedWorld(t, nil, p.adoptions()...)
-		w.wantAdopted(1, p.pid)
-		resume := w.stand()
-		p.tell(1)
-		awaitZombie(t, p.children[0].PID)
-		p.command("reap one")
 		d := newDecoy(t, p.children[0].PID)
 		w.Signal(ref, "SIGTERM", false)
 		w.Signal(ref, "SIGTERM", true)
@@ -308,15 +316,8 @@ func TestNumberOfAnAdoptedChild(t *testing.T) {
 // strays here.
 func TestChildrenOfAStranger(t *testing.T) {
 	eitherKernel(t, func(t *testing.T) {
-		p := newParent(t, "read x; exit 3")
-		awaitTick(t, p.children[0])
+		p, w, resume := reapedUnseen(t)
 		ref := p.adoptions()[0].Ref
-		w := newNotedWorld(t, nil, p.adoptions()...)
-		w.wantAdopted(1, p.pid)
-		resume := w.stand()
-		p.tell(1)
-		awaitZombie(t, p.children[0].PID)
-		p.command("reap one")
 		output := newLeader(t, p.children[0].PID, "/bin/sh", "-c", "setsid "+exe+" & echo $!; wait")
 		d := &decoy{output: output}
 		for range 2 {
