@@ -211,12 +211,7 @@ command = "cat migrated > seen; sleep 1000"
 // A port that accepts connections is ready.
 func TestReadyByPort(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freePort(t)
 	b := plot(t, fmt.Sprintf(`
 [process.server]
 command = ["sleep", "1000"]
@@ -230,7 +225,8 @@ command = ["sleep", "1000"]
 	if s := b.node("after").State; s == "running" {
 		t.Error("the next one did not wait for the port")
 	}
-	if l, err = net.Listen("tcp", address); err != nil {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
