@@ -54,9 +54,10 @@ var doors = map[string]struct {
 		"supervisor/trampoline",
 		"configs", "ipc", "supervisor", "supervisor/process", "supervisor/logs", "supervisor/probe",
 		"supervisor/poller", "supervisor/usage", "supervisor/watch", "supervisor/keeper", "supervisor/journal", "cmd/coppice",
+		"integration/bench",
 	}, "the core makes no system call"},
 	"golang.org/x/term": {[]string{"cmd/coppice"}, "terminals are the command line's"},
-	"os/exec":           {nil, "a second waiter steals exit statuses: nothing but supervisor/process forks and waits"},
+	"os/exec":           {[]string{"integration/bench"}, "a second waiter steals exit statuses: nothing of the product but supervisor/process forks and waits"},
 	"coppice/":          {nil, "see mayImport"},
 }
 
@@ -75,6 +76,7 @@ var goStatements = map[string]int{
 	"supervisor/watch":   1, // watcher
 	"ipc":                1, // a bind in a folder of its own thread, where there is no /proc
 	"cmd/coppice":        2, // what a command says while it waits, and the events of wait
+	"integration/bench":  1, // who waits for a supervisor that runs in the foreground
 }
 
 // functionLinesMax is the length of the longest function: it fits a screen.
