@@ -38,7 +38,9 @@ func (r *runtime) process(ref tree.Ref) (tree.Status, *configs.Process, bool) {
 	if !ok || n.Generation != ref.Generation || n.Spec.Type != tree.Process {
 		return n, nil, false
 	}
-	n.Spec.Start = n.Begun // it is a copy
+	spec := *n.Spec
+	spec.Start = n.Begun
+	n.Spec = &spec
 	p, err := r.processOf(n.Spec)
 	return n, p, err == nil
 }

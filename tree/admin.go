@@ -246,7 +246,7 @@ func (t *Tree) startChild(s *node, spec ChildSpec, op operation) (Refusal, strin
 		return BadSpec, "the supervisor has no template"
 	}
 	if s.simple() {
-		spec = instance(s.template(), spec.ID, spec.Extra)
+		spec = *instance(s.template(), spec.ID, spec.Extra)
 	} else if fault := invalid(s.spec.Flags, []ChildSpec{spec}); fault != nil {
 		return BadSpec, fault.Text
 	}
@@ -266,7 +266,7 @@ func (t *Tree) startChild(s *node, spec ChildSpec, op operation) (Refusal, strin
 	case s.full():
 		return MaxChildren, ""
 	}
-	op.kind, op.child = opAdd, t.newNode(spec, s)
+	op.kind, op.child = opAdd, t.newNode(&spec, s)
 	op.cause = t.report(Report{Kind: ChildAdded, Node: spec.ID, Because: op.cause})
 	op.steps = []step{{verb: stepStart, child: op.child}}
 	t.begin(s, op)
@@ -312,7 +312,7 @@ func (t *Tree) changeSupervisor(s *node, r ChangeSupervisor) (Refusal, string) {
 			return BadSpec, spec.ID + " is another supervisor's, or of another kind"
 		}
 	}
-	s.spec.Flags, s.spec.Children = r.Flags, slices.Clone(r.Children)
+	s.respec(r.Flags, slices.Clone(r.Children))
 	switch {
 	case !s.simple():
 		t.reorder(s, s.spec.Children)
@@ -335,13 +335,13 @@ func (t *Tree) reorder(s *node, specs []ChildSpec) {
 			if old := t.index[specs[i].ID]; old != nil {
 				t.unforget(old)
 			}
-			c = t.newNode(specs[i], s)
+			c = t.newNode(&specs[i], s)
 			if c.isSupervisor() {
 				t.populate(c)
 			}
 		} else {
-			c.takeSpec(specs[i])
-			specs[i] = c.spec
+			c.takeSpec(&specs[i])
+			specs[i] = *c.spec
 		}
 		listed[c] = true
 		list = append(list, c)
@@ -356,15 +356,24 @@ func (t *Tree) reorder(s *node, specs []ChildSpec) {
 
 // takeSpec replaces what a supervisor knows of a child. What is below a child
 // supervisor is its own matter.
-func (n *node) takeSpec(spec ChildSpec) {
+func (n *node) takeSpec(spec *ChildSpec) {
 	if n.isSupervisor() {
-		spec.Flags, spec.Children = n.spec.Flags, n.spec.Children
+		own := *spec
+		own.Flags, own.Children = n.spec.Flags, n.spec.Children
+		spec = &own
 	}
 	if n.spec.Health != spec.Health && !n.ailing {
 		n.fitness = fitness{} // what was counted was counted by other rules
 	}
-	n.remain(&spec)
+	n.remain(spec)
 	n.spec = spec
+}
+
+// respec gives a supervisor other settings and another list of children.
+func (s *node) respec(flags Flags, children []ChildSpec) {
+	spec := *s.spec
+	spec.Flags, spec.Children = flags, children
+	s.spec = &spec
 }
 
 // restate writes the spec of s into its parent's static spec, so that a new
@@ -373,12 +382,13 @@ func (n *node) takeSpec(spec ChildSpec) {
 // specs and so never written to.
 func (t *Tree) restate(s *node) {
 	for p := s.parent; p != nil && s.pending == nil; s, p = p, p.parent {
-		p.spec.Children = slices.Clone(p.spec.Children)
-		for i := range p.spec.Children {
-			if p.spec.Children[i].ID == s.id() {
-				p.spec.Children[i] = s.spec
+		children := slices.Clone(p.spec.Children)
+		for i := range children {
+			if children[i].ID == s.id() {
+				children[i] = *s.spec
 			}
 		}
+		p.respec(p.spec.Flags, children)
 	}
 }
 

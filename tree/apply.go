@@ -36,7 +36,7 @@ func (t *Tree) nextChange() {
 		t.nextChange()
 		return
 	}
-	moved := moved(t.root.spec, spec)
+	moved := moved(t.root.spec, &spec)
 	a := &application{call: c.ID, changes: t.diff(spec, moved)}
 	if n := t.hindrance(a.changes); n != nil {
 		t.act(Reply{ID: c.ID, Refusal: Unkillable, Cause: n.survivor()})
@@ -69,7 +69,7 @@ func (t *Tree) movingParts(moved map[string]bool) []part {
 		}
 	}
 	if len(moved) > 0 {
-		walk(&t.root.spec)
+		walk(t.root.spec)
 	}
 	return parts
 }
@@ -129,7 +129,7 @@ func (t *Tree) changeAtRest(s *node) {
 	}
 	t.unlist(s, t.change.at.moving)
 	if t.change.at.moving == nil && s.pending != nil {
-		s.spec, s.pending = *s.pending, nil
+		s.spec, s.pending = s.pending, nil
 		t.populate(s)
 	}
 }
@@ -139,9 +139,9 @@ func (t *Tree) changeAtRest(s *node) {
 // is a new child's.
 func (t *Tree) unlist(s *node, ids []string) {
 	if len(ids) > 0 {
-		s.spec.Children = slices.DeleteFunc(slices.Clone(s.spec.Children), func(c ChildSpec) bool {
+		s.respec(s.spec.Flags, slices.DeleteFunc(slices.Clone(s.spec.Children), func(c ChildSpec) bool {
 			return slices.Contains(ids, c.ID)
-		})
+		}))
 		t.restate(s)
 	}
 }
@@ -169,7 +169,7 @@ func (t *Tree) beginChange(s *node) {
 			t.changed(s)
 			return
 		}
-		gone = removed(&s.spec, s.pending)
+		gone = removed(s.spec, s.pending)
 	}
 	for _, id := range slices.Backward(gone) {
 		c := t.index[id]
@@ -206,13 +206,13 @@ func removed(old, new *ChildSpec) []string {
 // appends the starts of new children, then the restarts of running processes
 // that have to be started anew.
 func (t *Tree) adopt(s *node) {
-	old, new := s.spec, *s.pending
+	old, new := s.spec, s.pending
 	s.pending = nil
-	s.spec.Flags, s.spec.Children = new.Flags, new.Children
+	s.respec(new.Flags, new.Children)
 	if s.parent == nil {
 		t.reprice(new.Rate)
 	}
-	if what := supervisorDiff(&old, &new); len(what) > 0 || len(templateDiff(&old, &new)) > 0 {
+	if what := supervisorDiff(old, new); len(what) > 0 || len(templateDiff(old, new)) > 0 {
 		t.report(Report{Kind: ChildChanged, Node: s.id(), Because: s.op.cause})
 	}
 	if s.simple() {
@@ -259,7 +259,7 @@ func (a *adoption) child(old, new *ChildSpec) {
 	switch {
 	case old == nil && c != nil && a.dynamic[c]:
 		a.dynamic[c] = false // start_child had it: now it is a static one
-		a.keep(c, &c.spec, new)
+		a.keep(c, c.spec, new)
 	case old == nil:
 		if c != nil { // start_child had it, and it was temporary and has ended
 			t.unforget(c)
@@ -276,7 +276,7 @@ func (a *adoption) child(old, new *ChildSpec) {
 
 // fresh adds a child and its start.
 func (a *adoption) fresh(spec *ChildSpec) {
-	c := a.tree.newNode(*spec, a.supervisor)
+	c := a.tree.newNode(spec, a.supervisor)
 	if c.isSupervisor() {
 		a.tree.populate(c)
 	}
@@ -292,7 +292,7 @@ func (a *adoption) keep(c *node, old, new *ChildSpec) {
 		a.tree.report(Report{Kind: ChildChanged, Node: c.id(), Because: a.supervisor.op.cause})
 	}
 	restart := !c.isSupervisor() && c.present() && startDiffers(old, new)
-	c.takeSpec(*new)
+	c.takeSpec(new)
 	if c.isSupervisor() {
 		c.pending = new
 	}

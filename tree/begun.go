@@ -12,10 +12,11 @@ func (n *node) remain(spec *ChildSpec) {
 }
 
 // asBegun is the spec of n with what its present incarnation was started as.
-func (n *node) asBegun() ChildSpec {
-	spec := n.spec
-	if n.begun != nil {
-		spec.Start = n.begun
+func (n *node) asBegun() *ChildSpec {
+	if n.begun == nil {
+		return n.spec
 	}
-	return spec
+	spec := *n.spec
+	spec.Start = n.begun
+	return &spec
 }

@@ -40,16 +40,16 @@ type Change struct {
 // would do it. A child that moves to another supervisor, or becomes another
 // kind of child, is removed and added.
 func (t *Tree) Diff(spec ChildSpec) []Change {
-	return t.diff(spec, moved(t.root.spec, spec))
+	return t.diff(spec, moved(t.root.spec, &spec))
 }
 
 // diff is Diff for who knows the moved names already.
 func (t *Tree) diff(spec ChildSpec, moved map[string]bool) []Change {
 	d := differ{tree: t, moved: moved}
-	if what := supervisorDiff(&t.root.spec, &spec); len(what) > 0 {
+	if what := supervisorDiff(t.root.spec, &spec); len(what) > 0 {
 		d.add(Changed, &spec, "", what)
 	}
-	d.supervisor(&t.root.spec, &spec)
+	d.supervisor(t.root.spec, &spec)
 	return d.changes
 }
 
@@ -70,7 +70,7 @@ func (d *differ) all(kind ChangeKind, c *ChildSpec, supervisor string) {
 	if c.Flags.Strategy == SimpleOneForOne {
 		if n := d.tree.index[c.ID]; kind == Removed && n != nil && n.simple() {
 			for _, x := range n.children {
-				d.add(kind, &x.spec, c.ID, nil)
+				d.add(kind, x.spec, c.ID, nil)
 			}
 		}
 		return
@@ -148,7 +148,7 @@ func (d *differ) child(old, new *ChildSpec, supervisor string) {
 
 // moved are the names that stand under another supervisor, or are of another
 // type, in the new spec.
-func moved(old, new ChildSpec) map[string]bool {
+func moved(old, new *ChildSpec) map[string]bool {
 	type place struct {
 		supervisor string
 		kind       ChildType
@@ -166,9 +166,9 @@ func moved(old, new ChildSpec) map[string]bool {
 			}
 		}
 	}
-	walk(&old, func(c *ChildSpec, at place) { places[c.ID] = at })
+	walk(old, func(c *ChildSpec, at place) { places[c.ID] = at })
 	found := map[string]bool{}
-	walk(&new, func(c *ChildSpec, at place) {
+	walk(new, func(c *ChildSpec, at place) {
 		if was, ok := places[c.ID]; ok && was != at {
 			found[c.ID] = true
 		}

@@ -60,7 +60,7 @@ func (v *salvager) relist() {
 	for _, id := range t.change.at.moving {
 		listed := s != nil && slices.ContainsFunc(s.spec.Children, func(c ChildSpec) bool { return c.ID == id })
 		if c := t.index[id]; s != nil && !listed && c != nil && c.parent == s {
-			s.spec.Children = append(slices.Clone(s.spec.Children), c.spec)
+			s.respec(s.spec.Flags, append(slices.Clone(s.spec.Children), *c.spec))
 			t.restate(s)
 		}
 	}

@@ -46,8 +46,8 @@ func (t *Tree) untouched(s *node) bool {
 		return false
 	}
 	d := differ{tree: t}
-	d.child(&s.spec, s.pending, "")
-	d.supervisor(&s.spec, s.pending)
+	d.child(s.spec, s.pending, "")
+	d.supervisor(s.spec, s.pending)
 	return len(d.changes) == 0
 }
 

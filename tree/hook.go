@@ -24,8 +24,7 @@ func (t *Tree) hookAfter(n *node) bool {
 
 // afterExit is the action for n, which has ended.
 func (n *node) afterExit() AfterExit {
-	spec := n.asBegun()
-	return AfterExit{Ref: n.ref(), Spec: &spec, Exit: n.left.exit, Result: n.result()}
+	return AfterExit{Ref: n.ref(), Spec: n.asBegun(), Exit: n.left.exit, Result: n.result()}
 }
 
 // result is what became of n, which has ended.

@@ -5,7 +5,9 @@ import "fmt"
 // node is one supervisor or process, from the moment it is wanted until it is
 // removed, through all its incarnations.
 type node struct {
-	spec   ChildSpec
+	// spec is shared, with the supervisor's spec and with whoever carries out a start: it
+	// is replaced and never written to.
+	spec   *ChildSpec
 	parent *node // nil for the root
 
 	state      State
@@ -98,7 +100,7 @@ func (n *node) present() bool {
 func (n *node) pendingRestart() bool { return n.state == Restarting || n.state == BackingOff }
 
 // newNode makes a node that does not run and enters it into the index.
-func (t *Tree) newNode(spec ChildSpec, parent *node) *node {
+func (t *Tree) newNode(spec *ChildSpec, parent *node) *node {
 	n := &node{spec: spec, parent: parent, state: Stopped, since: t.now}
 	t.index[spec.ID] = n
 	return n
@@ -115,7 +117,8 @@ func (t *Tree) populate(s *node) {
 		known[c.id()] = c
 	}
 	if !s.simple() {
-		for _, spec := range s.spec.Children {
+		for i := range s.spec.Children {
+			spec := &s.spec.Children[i]
 			c := known[spec.ID]
 			if c != nil && c.spec.Type == spec.Type {
 				delete(known, spec.ID)

@@ -77,7 +77,7 @@ func (n *node) cost() int {
 	sum := 0
 	for _, x := range n.parent.span(n) {
 		if x.spec.Restart != Temporary || x == n {
-			sum += processes(&x.spec)
+			sum += processes(x.spec)
 		}
 	}
 	return max(sum, 1)
@@ -176,6 +176,8 @@ func (t *Tree) places() map[*node]place {
 // reprice makes another rate the tree's: its budget is whole then.
 func (t *Tree) reprice(r Rate) {
 	if t.root.spec.Rate != r {
-		t.root.spec.Rate, t.budget.whole = r, 0
+		spec := *t.root.spec
+		spec.Rate = r
+		t.root.spec, t.budget.whole = &spec, 0
 	}
 }

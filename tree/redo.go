@@ -29,8 +29,7 @@ func (t *Tree) Redo() []Action {
 			continue
 		}
 		if !n.alive {
-			spec := n.asBegun()
-			actions = append(actions, Start{Ref: n.ref(), Spec: &spec})
+			actions = append(actions, Start{Ref: n.ref(), Spec: n.asBegun()})
 		}
 		if n.left != nil {
 			actions = append(actions, n.afterExit())

@@ -12,7 +12,7 @@ import (
 // Nothing in s is believed: what no tree could have come to is an error, and a
 // tree that is accepted does not panic later.
 func Restore(s Saved) (*Tree, error) {
-	r := restorer{saved: &s, tree: &Tree{
+	r := restorer{saved: &s, homes: map[int]*ChildSpec{}, tree: &Tree{
 		opts: s.Options, gen: s.Generation, seq: s.Seq, lastCall: s.LastCall, resumed: s.Resumed,
 		index: map[string]*node{}, waiting: slices.Clone(s.Waiting), shutdown: clone(s.Shutdown), ended: clone(s.Halt),
 	}}
@@ -38,6 +38,8 @@ type restorer struct {
 	saved *Saved
 	tree  *Tree
 	built []ChildSpec
+	// homes are where the specs stand in the list of a supervisor's spec, by place.
+	homes map[int]*ChildSpec
 	nodes []*node
 	err   error
 }
@@ -106,8 +108,18 @@ func (r *restorer) list(places []int) []ChildSpec {
 	specs := make([]ChildSpec, len(places))
 	for i, place := range places {
 		specs[i] = r.spec(place)
+		r.homes[place] = &specs[i]
 	}
 	return specs
+}
+
+// shared is a spec for a node: that of its supervisor's list, if it is in one.
+func (r *restorer) shared(place int) *ChildSpec {
+	if home := r.homes[place]; home != nil {
+		return home
+	}
+	spec := r.spec(place)
+	return &spec
 }
 
 // place makes the nodes and puts each in its list and in the index.
@@ -117,7 +129,7 @@ func (r *restorer) place() {
 		r.saved.Nodes = []SavedNode{{Supervisor: -1}}
 	}
 	for i, s := range r.saved.Nodes {
-		n := &node{spec: r.spec(s.Spec)}
+		n := &node{spec: r.shared(s.Spec)}
 		r.nodes = append(r.nodes, n)
 		switch {
 		case i == 0 && s.Supervisor == -1 && s.Place == PlaceChild:
@@ -177,8 +189,7 @@ func (r *restorer) node(i int) {
 		n.left = &left{l.Exit, l.At, l.PID}
 	}
 	if s.Pending != nil {
-		spec := r.spec(*s.Pending)
-		n.pending = &spec
+		n.pending = r.shared(*s.Pending)
 	}
 	for _, m := range s.Inbox {
 		n.inbox = append(n.inbox, r.message(m))

@@ -79,7 +79,7 @@ func (s *saver) place(n *node) int {
 
 func (s *saver) node(n *node) {
 	o := &s.out.Nodes[s.places[n]]
-	o.Spec = s.spec(&n.spec)
+	o.Spec = s.spec(n.spec)
 	o.State, o.Generation, o.Since, o.Cause, o.Deadline = n.state, n.generation, n.since, n.cause, n.deadline
 	o.Restarts, o.Held, o.Alive, o.Killing, o.Asked, o.Counted = n.restarts, n.held, n.alive, n.killing, n.asked, n.counted
 	o.End = SavedEnding{Seq: n.end.seq, Normal: n.end.normal, GaveUp: n.end.gaveUp, Blame: n.end.blame.saved()}

@@ -16,7 +16,7 @@ func (t *Tree) sound() error {
 	})
 	a.root(t.root)
 	t.each(func(n *node) {
-		a.spec(&n.spec)
+		a.spec(n.spec)
 		a.node(n)
 		if n.isSupervisor() {
 			a.supervisor(n)

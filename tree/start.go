@@ -18,8 +18,7 @@ func (t *Tree) start(c *node, because uint64, counted bool) {
 		}
 		t.after(c, span)
 	}
-	spec := c.spec
-	t.act(Start{Ref: c.ref(), Spec: &spec})
+	t.act(Start{Ref: c.ref(), Spec: c.spec})
 }
 
 // startSupervisor begins a new incarnation of a supervisor: its static spec, an
@@ -34,7 +33,7 @@ func (t *Tree) startSupervisor(s *node, because uint64, counted bool) {
 	}
 	s.window, s.inbox = nil, nil
 	if s.pending != nil {
-		s.spec, s.pending = *s.pending, nil
+		s.spec, s.pending = s.pending, nil
 	}
 	t.populate(s)
 	if fault := invalid(s.spec.Flags, s.spec.Children); fault != nil {

@@ -63,9 +63,9 @@ type End struct {
 }
 
 // Status is a snapshot of one node and of those below it. It shares nothing
-// with the tree.
+// with the tree but Spec, which nobody changes.
 type Status struct {
-	Spec *ChildSpec // a copy without its Children
+	Spec *ChildSpec // without its Children
 	// Begun is the Start with which the present incarnation was started. It is that of
 	// Spec, unless that has changed meanwhile.
 	Begun any
@@ -169,10 +169,8 @@ func (t *Tree) CountChildren(id string) (Counts, bool) {
 
 // status has for those who wait in the queue what places says of them.
 func (n *node) status(deep bool, places map[*node]place) Status {
-	spec := n.spec
-	spec.Children = nil
 	s := Status{
-		Spec: &spec, Begun: n.asBegun().Start, Watchdog: n.watchdog, State: n.shown(), PID: n.pid, Generation: n.generation,
+		Spec: n.bare(), Begun: n.asBegun().Start, Watchdog: n.watchdog, State: n.shown(), PID: n.pid, Generation: n.generation,
 		Restarts: n.restarts, Since: n.since, Until: n.deadline, Waits: cmp.Or(n.waits, n.waitsForEnd()),
 		Held: n.held, Cause: n.cause, Adopted: n.adopted,
 	}
@@ -198,6 +196,16 @@ func (n *node) status(deep bool, places map[*node]place) Status {
 		}
 	}
 	return s
+}
+
+// bare is the spec of n without its Children.
+func (n *node) bare() *ChildSpec {
+	if n.spec.Children == nil {
+		return n.spec
+	}
+	spec := *n.spec
+	spec.Children = nil
+	return &spec
 }
 
 // shown is the state to tell. A node that has died while its supervisor was

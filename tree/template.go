@@ -19,10 +19,10 @@ func (s *node) template() *ChildSpec {
 func (n *node) isInstance() bool { return n.parent != nil && n.parent.simple() }
 
 // instance is the spec of the instance of a template.
-func instance(template *ChildSpec, id string, extra Extra) ChildSpec {
+func instance(template *ChildSpec, id string, extra Extra) *ChildSpec {
 	spec := *template
 	spec.ID, spec.Extra = id, extra
-	return spec
+	return &spec
 }
 
 // Template is what the instances of a SimpleOneForOne supervisor are made of.

@@ -54,7 +54,7 @@ type Tree struct {
 // tree from then on.
 func New(spec ChildSpec, opts Options) *Tree {
 	t := &Tree{opts: opts, index: map[string]*node{}, seq: opts.Seq}
-	t.root = t.newNode(spec, nil)
+	t.root = t.newNode(&spec, nil)
 	t.populate(t.root)
 	return t
 }
