@@ -168,6 +168,14 @@ type Node struct {
 	Children []Node `json:"children,omitzero"`
 }
 
+// Each calls visit for the node and all below it, in start order.
+func (n *Node) Each(visit func(*Node)) {
+	visit(n)
+	for i := range n.Children {
+		n.Children[i].Each(visit)
+	}
+}
+
 // LastExit is the last end of a process.
 type LastExit struct {
 	Code   *int      `json:"code"`   // null when a signal ended it or exec failed

@@ -13,7 +13,6 @@ import (
 	"coppice/ipc"
 	"coppice/supervisor/logs"
 	"coppice/supervisor/process"
-	"coppice/supervisor/usage"
 	"coppice/tree"
 )
 
@@ -80,15 +79,14 @@ func (r *runtime) await(ctx context.Context, answer <-chan tree.Reply, patient b
 // Tree implements ipc.Backend.
 func (r *runtime) Tree(ctx context.Context, usage bool) (*ipc.Tree, error) {
 	var t *ipc.Tree
-	pids := map[string]int{}
 	err := r.ask(ctx, func() {
-		t = &ipc.Tree{Name: r.config.Name, Daemon: r.daemon(), Root: r.view(r.tree.Status(), pids)}
+		t = &ipc.Tree{Name: r.config.Name, Daemon: r.daemon(), Root: r.view(r.tree.Status())}
 	})
 	if err != nil {
 		return nil, err
 	}
 	if usage {
-		addUsage(&t.Root, r.meter.Sample(pids))
+		r.addUsage(t)
 	}
 	return t, nil
 }
@@ -278,9 +276,8 @@ func logLine(l logs.Line, q ipc.LogQuery) ipc.LogLine {
 	return line
 }
 
-// view is a node as it crosses the socket; the pids of running processes are
-// added to pids.
-func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
+// view is a node as it crosses the socket.
+func (r *runtime) view(s tree.Status) ipc.Node {
 	n := ipc.Node{
 		Name: s.Spec.ID, Kind: "process", State: string(s.State), Held: s.Held, Adopted: s.Adopted,
 		PID: s.PID, Restarts: s.Restarts, Since: told(r.wall(s.Since)),
@@ -301,16 +298,13 @@ func (r *runtime) view(s tree.Status, pids map[string]int) ipc.Node {
 		describe(&n, s.Spec.Flags)
 		n.Children = make([]ipc.Node, 0, len(s.Children))
 		for _, c := range s.Children {
-			n.Children = append(n.Children, r.view(c, pids))
+			n.Children = append(n.Children, r.view(c))
 		}
 		return n
 	}
 	n.Dynamic, n.Args = s.Template != "", s.Spec.Extra.Args
 	n.Ready = string(s.Begun.(*configs.Process).Ready.Kind)
 	r.viewHealth(&n, s)
-	if s.PID != 0 {
-		pids[n.Name] = s.PID
-	}
 	return n
 }
 
@@ -355,12 +349,19 @@ func (r *runtime) lastExit(end *tree.End) *ipc.LastExit {
 	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), OOM: end.Exit != nil && end.Exit.OOM, At: told(r.wall(end.At))}
 }
 
-// addUsage puts what was measured to the nodes.
-func addUsage(n *ipc.Node, measured map[string]usage.Usage) {
-	if u, ok := measured[n.Name]; ok {
-		n.CPUPercent, n.CPUSeconds, n.Memory = &u.CPUPercent, &u.CPUSeconds, &u.Memory
-	}
-	for i := range n.Children {
-		addUsage(&n.Children[i], measured)
+// addUsage measures what runs and puts it to the nodes.
+func (r *runtime) addUsage(t *ipc.Tree) {
+	var nodes []*ipc.Node
+	var pids []int
+	t.Root.Each(func(n *ipc.Node) {
+		if n.PID != 0 {
+			nodes, pids = append(nodes, n), append(pids, n.PID)
+		}
+	})
+	measured := r.meter.Sample(pids)
+	for i, n := range nodes {
+		if u := &measured[i]; u.Processes > 0 {
+			n.CPUPercent, n.CPUSeconds, n.Memory = &u.CPUPercent, &u.CPUSeconds, &u.Memory
+		}
 	}
 }

@@ -66,6 +66,7 @@
 //	notifier    hears what processes say of themselves (supervisor/probe)
 //	watcher     hears of changed files (supervisor/watch)
 //	server      accepts connections; net/http has one more for each (ipc)
+//	readers     of CPU and memory, while somebody asks for them (supervisor/usage)
 //	reload      one for each reload that no request waits for
 //
 // There is none for each child. Whoever speaks to the loop gives up when the

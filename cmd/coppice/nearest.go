@@ -11,7 +11,7 @@ import (
 // children.
 func names(t *ipc.Tree) []string {
 	var all []string
-	eachNode(&t.Root, func(n *ipc.Node) { all = append(all, n.Name) })
+	t.Root.Each(func(n *ipc.Node) { all = append(all, n.Name) })
 	return all
 }
 

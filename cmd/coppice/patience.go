@@ -50,7 +50,7 @@ func (a *app) unfinished(ctx context.Context, p place) func() string {
 func busyWith(t *ipc.Tree, now time.Time) string {
 	const shownMax = 3
 	var stuck, busy []string
-	eachNode(&t.Root, func(n *ipc.Node) {
+	t.Root.Each(func(n *ipc.Node) {
 		switch {
 		case !isMoving(n) || hasMoving(n.Children):
 		case n.State == string(tree.IsUnkillable):

@@ -174,7 +174,7 @@ func (p *played) Do(_ context.Context, cmd ipc.Command) (*ipc.Result, error) {
 // find is the node itself.
 func (p *played) find(name string) *ipc.Node {
 	var found *ipc.Node
-	eachNode(&p.root, func(n *ipc.Node) {
+	p.root.Each(func(n *ipc.Node) {
 		if n.Name == name {
 			found = n
 		}

@@ -571,7 +571,7 @@ func (s *story) node(name string) *ipc.Node { return findNode(s.tree, name) }
 // findNode is the node of a name, nil when there is none.
 func findNode(t *ipc.Tree, name string) *ipc.Node {
 	var found *ipc.Node
-	eachNode(&t.Root, func(n *ipc.Node) {
+	t.Root.Each(func(n *ipc.Node) {
 		if n.Name == name {
 			found = n
 		}
@@ -586,7 +586,7 @@ func (s *story) parent(name string) *ipc.Node {
 		return nil
 	}
 	var found *ipc.Node
-	eachNode(&s.tree.Root, func(n *ipc.Node) {
+	s.tree.Root.Each(func(n *ipc.Node) {
 		if slices.ContainsFunc(n.Children, func(c ipc.Node) bool { return c.Name == name }) {
 			found = n
 		}

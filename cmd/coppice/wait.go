@@ -202,7 +202,7 @@ func (w *waiter) allEnded() bool {
 // newest is the number of the newest event that the tree's states know.
 func newest(t *ipc.Tree) uint64 {
 	var seq uint64
-	eachNode(&t.Root, func(n *ipc.Node) { seq = max(seq, n.Cause) })
+	t.Root.Each(func(n *ipc.Node) { seq = max(seq, n.Cause) })
 	return seq
 }
 

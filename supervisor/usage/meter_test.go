@@ -89,22 +89,24 @@ func start(t *testing.T, role string, ready int) int {
 func TestSessionIsSummed(t *testing.T) {
 	alone, leader := start(t, "helper", 1), start(t, "leader", 2)
 	var m usage.Meter
-	got := m.Sample(map[string]int{"alone": alone, "leader": leader})
-	if len(got) != 2 {
-		t.Fatalf("Sample = %v, want both children", got)
-	}
-	if got["alone"].Memory < 16<<20 {
-		t.Errorf("alone holds %d bytes, want 16 MiB and more", got["alone"].Memory)
-	}
-	if got["leader"].Memory < 32<<20 {
-		t.Errorf("leader and helper hold %d bytes, want 32 MiB and more", got["leader"].Memory)
+	for range 2 { // the second time from what the first one has found
+		got := m.Sample([]int{alone, leader})
+		if got[0].Processes != 1 || got[1].Processes != 2 {
+			t.Fatalf("Sample = %v, want both children and the helper", got)
+		}
+		if got[0].Memory < 16<<20 {
+			t.Errorf("alone holds %d bytes, want 16 MiB and more", got[0].Memory)
+		}
+		if got[1].Memory < 32<<20 {
+			t.Errorf("leader and helper hold %d bytes, want 32 MiB and more", got[1].Memory)
+		}
 	}
 }
 
 func TestCPUTimeAndLifetimePercent(t *testing.T) {
 	pid := start(t, "burn", 1)
 	var m usage.Meter
-	u := m.Sample(map[string]int{"burn": pid})["burn"]
+	u := m.Sample([]int{pid})[0]
 	if u.CPUSeconds < 0.18 || u.CPUSeconds > 5 {
 		t.Errorf("CPUSeconds = %v after 0.2 s of work", u.CPUSeconds)
 	}
@@ -116,14 +118,14 @@ func TestCPUTimeAndLifetimePercent(t *testing.T) {
 // The second sample compares with the first one: this process works at full
 // speed in between, whatever its lifetime says.
 func TestPercentSinceThePreviousSampleInWallTime(t *testing.T) {
-	self := map[string]int{"self": os.Getpid()}
+	self := []int{os.Getpid()}
 	var m usage.Meter
 	m.Sample(self)
 	var before, after syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 	begun := time.Now()
 	burnWall(300 * time.Millisecond)
-	got := m.Sample(self)["self"].CPUPercent
+	got := m.Sample(self)[0].CPUPercent
 	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	used := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
 	want := 100 * used.Seconds() / time.Since(begun).Seconds()
@@ -147,18 +149,20 @@ func TestVanishedProcessIsAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var m usage.Meter
-	if got := m.Sample(map[string]int{"gone": child.Process.Pid, "none": 0}); len(got) != 0 {
-		t.Errorf("Sample = %v, want nothing", got)
+	for pid, got := range m.Sample([]int{child.Process.Pid, 0}) {
+		if got != (usage.Usage{}) {
+			t.Errorf("Sample of process %d = %v, want nothing", pid, got)
+		}
 	}
 }
 
 func TestManyCallersAtOnce(t *testing.T) {
-	self := map[string]int{"self": os.Getpid()}
+	self := []int{os.Getpid()}
 	var m usage.Meter
 	var callers sync.WaitGroup
 	for range 8 {
 		callers.Go(func() {
-			if m.Sample(self)["self"].Memory == 0 {
+			if m.Sample(self)[0].Memory == 0 {
 				t.Error("no memory")
 			}
 		})
@@ -166,23 +170,35 @@ func TestManyCallersAtOnce(t *testing.T) {
 	callers.Wait()
 }
 
-// BenchmarkThousand prints the cost of one sample of 1,000 children.
-func BenchmarkThousand(b *testing.B) {
-	pids := map[string]int{}
-	for i := range 1000 {
+// BenchmarkNew prints the cost of a sample of 1,000 children that were never seen,
+// BenchmarkIdle that of one where none of them has run since the last.
+func BenchmarkNew(b *testing.B) {
+	pids := sleepers(b)
+	for b.Loop() {
+		var m usage.Meter
+		m.Sample(pids)
+	}
+}
+
+func BenchmarkIdle(b *testing.B) {
+	pids := sleepers(b)
+	var m usage.Meter
+	for b.Loop() {
+		m.Sample(pids)
+	}
+}
+
+// sleepers are 1,000 processes that lead sessions and do nothing.
+func sleepers(b *testing.B) []int {
+	pids := make([]int, 1000)
+	for i := range pids {
 		child := exec.Command("sleep", "1000")
 		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := child.Start(); err != nil {
 			b.Skip("cannot start 1,000 children: ", err)
 		}
-		defer child.Wait()
-		defer child.Process.Kill()
-		pids[fmt.Sprint("p", i)] = child.Process.Pid
+		b.Cleanup(func() { child.Process.Kill(); child.Wait() })
+		pids[i] = child.Process.Pid
 	}
-	var m usage.Meter
-	for b.Loop() {
-		if got := m.Sample(pids); len(got) != 1000 {
-			b.Fatalf("%d of 1,000 sampled", len(got))
-		}
-	}
+	return pids
 }
