@@ -1,17 +1,20 @@
 package ipc
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"coppice/tree"
@@ -37,7 +40,7 @@ var _ Backend = (*Client)(nil)
 // Tree implements Backend.
 func (c *Client) Tree(ctx context.Context, usage bool) (t *Tree, err error) {
 	err = c.again(ctx, func() error {
-		t, err = ask[Tree](ctx, c, "GET", "/v1/tree"+flags{"usage": usage}.query(), nil)
+		t, err = c.tree(ctx, usage)
 		return err
 	})
 	return t, err
@@ -213,7 +216,25 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 	return &answer, nil
 }
 
-// send returns the answer to a request when it is a success.
+// tree asks for the tree: the one document that may be long.
+func (c *Client) tree(ctx context.Context, usage bool) (*Tree, error) {
+	resp, err := c.send(ctx, "GET", "/v1/tree"+flags{"usage": usage}.query(), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var text strings.Builder
+	text.Grow(int(max(resp.ContentLength, 0)))
+	if _, err := io.Copy(&text, resp.Body); err != nil {
+		return nil, c.fault(ctx, err)
+	}
+	t, err := decodeTree(text.String())
+	return t, c.fault(ctx, err)
+}
+
+// send returns the answer to a request when it is a success. Each request has a
+// connection of its own, which ends with the answer's body: a Client has nothing to
+// close, and no goroutine. http.Transport would have two for each.
 func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -226,9 +247,12 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	if err != nil {
 		return nil, err
 	}
-	// One connection a request: a Client has nothing to close.
-	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: c.dial}
-	resp, err := transport.RoundTrip(req)
+	req.Close = true
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return nil, c.fault(ctx, err)
+	}
+	resp, err := converse(ctx, conn, req)
 	if err != nil {
 		return nil, c.fault(ctx, err)
 	}
@@ -239,7 +263,35 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	return resp, nil
 }
 
-func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+// converse sends a request and reads the answer as far as its body, with which the
+// connection is closed. When ctx is done it is cut.
+func converse(ctx context.Context, conn net.Conn, req *http.Request) (*http.Response, error) {
+	cut := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	hangUp := func() error {
+		cut()
+		return conn.Close()
+	}
+	// A daemon that has no room answers before it has read, and goes: what it said
+	// counts, not that it did not listen.
+	_ = req.Write(conn)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	if err != nil {
+		return nil, errors.Join(err, hangUp())
+	}
+	resp.Body = &lastBody{resp.Body, hangUp}
+	return resp, nil
+}
+
+// lastBody is the body of the only answer on a connection.
+type lastBody struct {
+	io.Reader
+	hangUp func() error
+}
+
+// Close ends the connection, whatever of the body was not read.
+func (b *lastBody) Close() error { return b.hangUp() }
+
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	path := c.Socket
 	if path == "" {
 		path = filepath.Join(c.Dir, SocketName)

@@ -60,7 +60,12 @@ func (s *Server) getTree(r *request) error {
 	if err != nil {
 		return err
 	}
-	return s.json(r, http.StatusOK, tree)
+	body, err := encodeTree(tree)
+	if err != nil {
+		return err
+	}
+	s.send(r.w, http.StatusOK, "application/json", append(body, '\n'))
+	return nil
 }
 
 func (s *Server) getStarted(r *request) error {
