@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -156,7 +157,7 @@ func (a *app) ndjson(v any) error {
 }
 
 func (a *app) print(text string) error {
-	if _, err := fmt.Fprint(a.out, text); err != nil {
+	if _, err := io.WriteString(a.out, text); err != nil {
 		return fmt.Errorf("cannot write the answer: %w", err)
 	}
 	return nil

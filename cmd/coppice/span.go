@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -28,7 +27,7 @@ func pair(big int64, bigUnit string, small int64, smallUnit string) string {
 	if small == 0 {
 		return strconv.FormatInt(big, 10) + bigUnit
 	}
-	return fmt.Sprintf("%d%s%d%s", big, bigUnit, small, smallUnit)
+	return strconv.FormatInt(big, 10) + bigUnit + strconv.FormatInt(small, 10) + smallUnit
 }
 
 // ago is how long before now a moment was.
@@ -56,8 +55,9 @@ func byteSize(n uint64) string {
 		value /= 1024
 		unit++
 	}
+	decimals := 0
 	if value < 10 {
-		return fmt.Sprintf("%.1f%cB", value, units[unit])
+		decimals = 1
 	}
-	return fmt.Sprintf("%.0f%cB", value, units[unit])
+	return strconv.FormatFloat(value, 'f', decimals, 64) + units[unit:unit+1] + "B"
 }

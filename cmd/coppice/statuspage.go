@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"coppice/ipc"
 	"coppice/tree"
@@ -19,57 +18,29 @@ type page struct {
 	now   time.Time
 }
 
-// The columns of the status table, in their order.
-const (
-	colName = iota
-	colState
-	colPID
-	colUptime
-	colRestarts
-	colCPU
-	colMemory
-	colNote
-	colCount
-)
-
-var statusTitles = [colCount]string{"NAME", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEM", ""}
-
-// noteWanted is what a narrow page gives up figures and the ends of names for,
-// nameWanted what it leaves of a name, noteLeast what it gives up more for.
-const (
-	noteWanted = 30
-	nameWanted = 14
-	noteLeast  = 18
-)
-
-// restartsShort is the title of that column where every letter counts.
-const restartsShort = "RST"
-
-// row is one node of the table; branch is the drawing before its name.
-type row struct {
-	branch string
-	cells  [colCount]string
-	paints [colCount]paint
-}
-
 // statusPage draws the tree as a tree: a line that says how it is, and a table.
 func (p page) statusPage(t *ipc.Tree) string {
-	return p.headline(t) + p.table(p.rows(nil, t.Root, "", ""))
+	var b strings.Builder
+	b.WriteString(p.headline(t))
+	p.writeTable(&b, &t.Root)
+	return b.String()
 }
 
 // statusOf draws some nodes, each with what is below it.
 func (p page) statusOf(nodes []ipc.Node) string {
-	var rows []row
-	for _, n := range nodes {
-		rows = p.rows(rows, n, "", "")
+	tops := make([]*ipc.Node, len(nodes))
+	for i := range nodes {
+		tops[i] = &nodes[i]
 	}
-	return p.table(rows)
+	var b strings.Builder
+	p.writeTable(&b, tops...)
+	return b.String()
 }
 
 // headline says how the tree is, and what needs a person.
 func (p page) headline(t *ipc.Tree) string {
 	running, finished, processes := 0, 0, 0
-	eachNode(&t.Root, func(n *ipc.Node) {
+	t.Root.Each(func(n *ipc.Node) {
 		if n.Kind != "process" {
 			return
 		}
@@ -106,11 +77,10 @@ func (p page) headline(t *ipc.Tree) string {
 // remarkable appends the nodes that need attention and those that are on their
 // way. What failed with its supervisor is not named beside it.
 func remarkable(troubled, moving []string, n *ipc.Node) ([]string, []string) {
-	word := n.Name + " (" + n.State + ")"
 	if needsAttention(n) {
-		troubled = append(troubled, word)
+		troubled = append(troubled, n.Name+" ("+n.State+")")
 	} else if isMoving(n) {
-		moving = append(moving, word)
+		moving = append(moving, n.Name+" ("+n.State+")")
 	}
 	if n.State == string(tree.Failed) {
 		return troubled, moving
@@ -151,47 +121,51 @@ func needsAttention(n *ipc.Node) bool {
 	return false
 }
 
-// rows appends a node and all below it, with the branches that lead there.
-func (p page) rows(to []row, n ipc.Node, branch, below string) []row {
-	to = append(to, p.row(n, branch))
-	for i, child := range n.Children {
-		if i == len(n.Children)-1 {
-			to = p.rows(to, child, below+"└─ ", below+"   ")
-		} else {
-			to = p.rows(to, child, below+"├─ ", below+"│  ")
+// cell appends what one column says of a node.
+func (p page) cell(to []byte, n *ipc.Node, col int) []byte {
+	switch col {
+	case colName:
+		return append(to, safe(n.Name)...)
+	case colState:
+		return append(to, safe(n.State)...)
+	case colPID:
+		if n.PID != 0 {
+			return strconv.AppendInt(to, int64(n.PID), 10)
 		}
+	case colUptime:
+		if n.State == string(tree.Up) {
+			return append(to, ago(p.now, n.Since)...)
+		}
+	case colRestarts:
+		if n.Kind == "process" || n.Restarts > 0 {
+			return strconv.AppendInt(to, int64(n.Restarts), 10)
+		}
+	case colCPU:
+		if n.CPUPercent != nil {
+			return append(strconv.AppendFloat(to, *n.CPUPercent, 'f', 1, 64), '%')
+		}
+	case colMemory:
+		if n.Memory != nil {
+			return append(to, byteSize(*n.Memory)...)
+		}
+	case colNote:
+		return append(to, safe(p.note(n))...)
 	}
 	return to
 }
 
-func (p page) row(n ipc.Node, branch string) row {
-	r := row{branch: branch}
-	r.cells[colName] = safe(n.Name)
-	r.cells[colState] = safe(n.State)
-	r.paints[colState] = statePaint(n)
-	if n.PID != 0 {
-		r.cells[colPID] = strconv.Itoa(n.PID)
+// paintOf is how a cell is to look.
+func paintOf(n *ipc.Node, col int) paint {
+	switch {
+	case col == colState:
+		return statePaint(n)
+	case col == colNote && n.Kind == "supervisor" && n.State == string(tree.Up):
+		return dim
 	}
-	if n.State == string(tree.Up) {
-		r.cells[colUptime] = ago(p.now, n.Since)
-	}
-	if n.Kind == "process" || n.Restarts > 0 {
-		r.cells[colRestarts] = strconv.Itoa(n.Restarts)
-	}
-	if n.CPUPercent != nil {
-		r.cells[colCPU] = strconv.FormatFloat(*n.CPUPercent, 'f', 1, 64) + "%"
-	}
-	if n.Memory != nil {
-		r.cells[colMemory] = byteSize(*n.Memory)
-	}
-	r.cells[colNote] = safe(p.note(n))
-	if n.Kind == "supervisor" && n.State == string(tree.Up) {
-		r.paints[colNote] = dim
-	}
-	return r
+	return plainText
 }
 
-func statePaint(n ipc.Node) paint {
+func statePaint(n *ipc.Node) paint {
 	switch tree.State(n.State) {
 	case tree.Up:
 		return green
@@ -200,7 +174,7 @@ func statePaint(n ipc.Node) paint {
 	case tree.Restarting, tree.BackingOff, tree.Failed, tree.IsUnkillable:
 		return red
 	case tree.Stopped:
-		if needsAttention(&n) {
+		if needsAttention(n) {
 			return red
 		}
 	}
@@ -208,7 +182,7 @@ func statePaint(n ipc.Node) paint {
 }
 
 // note is what a person wants to know beside the numbers.
-func (p page) note(n ipc.Node) string {
+func (p page) note(n *ipc.Node) string {
 	var parts []string
 	if about := p.stateNote(n); about != "" {
 		parts = append(parts, about)
@@ -232,7 +206,7 @@ func (p page) note(n ipc.Node) string {
 }
 
 // stateNote says what is special about a node's state.
-func (p page) stateNote(n ipc.Node) string {
+func (p page) stateNote(n *ipc.Node) string {
 	end := ""
 	if n.LastExit != nil {
 		end = lastExitWords(n.LastExit) + ", " + ago(p.now, n.LastExit.At) + " ago"
@@ -284,7 +258,7 @@ func (p page) stateNote(n ipc.Node) string {
 	return end
 }
 
-func (p page) until(n ipc.Node, lead string) string {
+func (p page) until(n *ipc.Node, lead string) string {
 	if n.Until == nil {
 		return ""
 	}
@@ -299,7 +273,7 @@ func join(a, b string) string {
 }
 
 // strategyNote is a supervisor's strategy and limit: "rest_for_one 3/5s".
-func strategyNote(n ipc.Node) string {
+func strategyNote(n *ipc.Node) string {
 	limit := fmt.Sprintf("%v/%s", n.Intensity, n.Period)
 	if n.Intensity == "infinity" {
 		limit = "no limit"
@@ -312,136 +286,4 @@ func strategyNote(n ipc.Node) string {
 		text += " auto_shutdown " + n.AutoShutdown
 	}
 	return text
-}
-
-// table lays out the rows for the page's width: where they do not fit it gives
-// up first the figures that are looked at least, then the ends of long names,
-// then the ends of notes. It never wraps.
-func (p page) table(rows []row) string {
-	widths := columnWidths(rows)
-	fit(&widths, p.width)
-	var b strings.Builder
-	b.WriteString(p.brush.paint(dim, line(widths, titles(widths), nil, false)) + "\n")
-	for _, r := range rows {
-		b.WriteString(line(widths, r.fitted(widths), &r.paints, p.brush) + "\n")
-	}
-	return b.String()
-}
-
-func columnWidths(rows []row) [colCount]int {
-	var widths [colCount]int
-	for _, r := range rows {
-		for col, text := range r.cells {
-			widths[col] = max(widths[col], utf8.RuneCountInString(text)+indent(r, col))
-		}
-	}
-	for col, title := range statusTitles {
-		if widths[col] > 0 {
-			widths[col] = max(widths[col], len(title))
-		}
-	}
-	return widths
-}
-
-func indent(r row, col int) int {
-	if col == colName {
-		return utf8.RuneCountInString(r.branch)
-	}
-	return 0
-}
-
-// fit makes widths no wider than width, as far as it goes.
-func fit(widths *[colCount]int, width int) {
-	over := func(note int) int {
-		return total(*widths) - max(0, widths[colNote]-note) - width
-	}
-	if over(widths[colNote]) > 0 && widths[colRestarts] == len(statusTitles[colRestarts]) {
-		widths[colRestarts] = len(restartsShort) + 2 // figures of five digits fit too
-	}
-	for _, col := range []int{colCPU, colMemory} {
-		if over(noteWanted) > 0 {
-			widths[col] = 0
-		}
-	}
-	if excess := over(noteWanted); excess > 0 {
-		widths[colName] = max(widths[colName]-excess, min(widths[colName], nameWanted))
-	}
-	for _, col := range []int{colUptime, colRestarts, colPID} {
-		if over(noteLeast) > 0 {
-			widths[col] = 0
-		}
-	}
-	widths[colNote] = max(0, widths[colNote]-max(0, over(widths[colNote])))
-}
-
-// total is the width of a line: the columns that are left, two blanks between.
-func total(widths [colCount]int) int {
-	sum := -2
-	for _, w := range widths {
-		if w > 0 {
-			sum += w + 2
-		}
-	}
-	return sum
-}
-
-func titles(widths [colCount]int) [colCount]string {
-	cells := statusTitles
-	if widths[colRestarts] < len(cells[colRestarts]) {
-		cells[colRestarts] = restartsShort
-	}
-	for col := range cells {
-		cells[col] = cut(cells[col], widths[col])
-	}
-	return cells
-}
-
-// fitted are the cells as far as the columns are wide.
-func (r row) fitted(widths [colCount]int) [colCount]string {
-	cells := r.cells
-	cells[colName] = r.branch + cells[colName]
-	for col := range cells {
-		cells[col] = cut(cells[col], widths[col])
-	}
-	return cells
-}
-
-// line puts cells beside each other; numbers stand at the right of theirs.
-func line(widths [colCount]int, cells [colCount]string, paints *[colCount]paint, br brush) string {
-	var b strings.Builder
-	for col, text := range cells {
-		if widths[col] == 0 {
-			continue
-		}
-		blanks := strings.Repeat(" ", widths[col]-utf8.RuneCountInString(text))
-		if paints != nil {
-			text = br.paint(paints[col], text)
-		}
-		if col >= colPID && col <= colMemory {
-			text = blanks + text
-		} else {
-			text += blanks
-		}
-		b.WriteString(text + "  ")
-	}
-	return strings.TrimRight(b.String(), " ")
-}
-
-// cut shortens a text to a width; what is missing is an ellipsis.
-func cut(text string, width int) string {
-	if utf8.RuneCountInString(text) <= width {
-		return text
-	}
-	if width <= 0 {
-		return ""
-	}
-	return string([]rune(text)[:width-1]) + "…"
-}
-
-// eachNode calls visit for a node and all below it, in start order.
-func eachNode(n *ipc.Node, visit func(*ipc.Node)) {
-	visit(n)
-	for i := range n.Children {
-		eachNode(&n.Children[i], visit)
-	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func TestFrozenNeedsAttention(t *testing.T) {
 
 func TestStatusPageNeverWraps(t *testing.T) {
 	for width := 40; width < 220; width++ {
-		for line := range strings.Lines(page{width: width, now: noon}.table(page{now: noon}.rows(nil, shop().Root, "", ""))) {
+		for line := range strings.Lines(page{width: width, now: noon}.statusOf([]ipc.Node{shop().Root})) {
 			if got := utf8.RuneCountInString(strings.TrimRight(line, "\n")); got > width {
 				t.Errorf("at width %d a line has %d: %s", width, got, line)
 			}
@@ -135,4 +136,19 @@ func TestASmallTreeHasNoEmptyColumns(t *testing.T) {
 		Strategy: "one_for_one", Intensity: 3.0, Period: "5s", Since: noon, Children: []ipc.Node{{Name: "a", Kind: "process", State: "stopped", Held: true}},
 	}}
 	golden(t, "status-tiny", page{width: 80, now: noon}.statusPage(tree))
+}
+
+func BenchmarkStatusPage(b *testing.B) {
+	for _, n := range []int{1000, 10000} {
+		t := shop()
+		root := &t.Root
+		for len(root.Children) < n {
+			root.Children = append(root.Children, root.Children[0])
+		}
+		b.Run(fmt.Sprint("nodes=", n), func(b *testing.B) {
+			for b.Loop() {
+				page{width: wideEnough, now: noon}.statusPage(t)
+			}
+		})
+	}
 }
