@@ -151,8 +151,13 @@ func (s *suite) environ() []string {
 		dirs, _ := filepath.Glob(filepath.Join(s.root, pattern))
 		libraries = append(libraries, dirs...)
 	}
-	return []string{
+	all := []string{
 		"PATH=" + strings.Join(append(s.dirs(), os.Getenv("PATH")), ":"),
 		"LD_LIBRARY_PATH=" + strings.Join(libraries, ":"),
 	}
+	python := filepath.Join(s.root, "usr/lib/python3/dist-packages")
+	if _, err := os.Stat(python); err == nil {
+		all = append(all, "PYTHONPATH="+python)
+	}
+	return all
 }
