@@ -57,6 +57,7 @@ var doors = map[string]struct {
 		"integration/bench",
 	}, "the core makes no system call"},
 	"golang.org/x/term": {[]string{"cmd/coppice"}, "terminals are the command line's"},
+	"gonum.org/v1/plot": {[]string{"integration/bench"}, "a picture is drawn of what was measured, and of nothing else"},
 	"os/exec":           {[]string{"integration/bench"}, "a second waiter steals exit statuses: nothing of the product but supervisor/process forks and waits"},
 	"coppice/":          {nil, "see mayImport"},
 }
@@ -77,7 +78,7 @@ var goStatements = map[string]int{
 	"supervisor/usage":   1, // up to three that read for a sample, and are gone with it
 	"ipc":                1, // a bind in a folder of its own thread, where there is no /proc
 	"cmd/coppice":        2, // what a command says while it waits, and the events of wait
-	"integration/bench":  1, // who waits for a supervisor that runs in the foreground
+	"integration/bench":  2, // who waits for a supervisor that runs in the foreground; a stop, whose end is watched meanwhile
 }
 
 // functionLinesMax is the length of the longest function: it fits a screen.

@@ -43,6 +43,9 @@ func (f *foreground) start(context.Context) error {
 	return nil
 }
 
+// over is closed when the supervisor has ended.
+func (f *foreground) over() <-chan struct{} { return f.done }
+
 // said is the end of what the supervisor printed, for an error.
 func (f *foreground) said() string {
 	const most = 300

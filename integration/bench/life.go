@@ -10,14 +10,16 @@ import (
 
 // life is one run of a peer with its children, from an empty folder to an empty process table.
 type life struct {
-	peer   peer
-	run    run
-	job    job
-	stamps *stamps
-	began  int64    // the clock right before start
-	latest []latest // by the id of the child
-	seen   int      // stamps that have been taken in
-	note   func(metric string, value float64)
+	peer    peer
+	run     run
+	job     job
+	options options // how much of everything
+	stamps  *stamps
+	began   int64    // the clock right before start
+	latest  []latest // by the id of the child
+	seen    int      // stamps that have been taken in
+	// note keeps a value of the measure that is being taken.
+	note func(metric string, value float64)
 }
 
 // latest is the incarnation of a child that is running, as far as anybody has heard.
@@ -26,9 +28,9 @@ type latest struct {
 	born int64
 }
 
-// begin starts a peer with children made of a program, in dir, which it makes.
-func begin(ctx context.Context, p peer, j job, stampsPath string, note func(string, float64)) (*life, error) {
-	l := &life{peer: p, job: j, note: note, latest: make([]latest, len(j.children))}
+// begin starts a peer with a job. A life that is returned beside an error must be ended, too.
+func begin(ctx context.Context, p peer, j job, stampsPath string, o options) (*life, error) {
+	l := &life{peer: p, job: j, options: o, latest: make([]latest, len(j.children))}
 	var err error
 	if l.stamps, err = newStamps(stampsPath); err != nil {
 		return nil, err
@@ -63,13 +65,23 @@ func sweep(dir string) error {
 	return fmt.Errorf("processes that do not die: %v", marked(dir))
 }
 
-// wait returns when n stamps have come since the last wait, and has taken them in.
+// wait returns when n stamps have come since the last one that was taken in, and takes them in.
 func (l *life) wait(ctx context.Context, n int) ([]stamp, error) {
-	from := l.seen
-	if err := l.stamps.wait(ctx, from+n); err != nil {
+	if err := l.stamps.wait(ctx, l.seen+n, l.over()); err != nil {
+		if _, e := l.run.supervisors(); e != nil { // which knows why
+			err = fmt.Errorf("%w: %w", err, e)
+		}
 		return nil, err
 	}
 	return l.take()
+}
+
+// over is closed when the supervisor has ended; nil if that cannot be known without asking.
+func (l *life) over() <-chan struct{} {
+	if f, ok := l.run.(interface{ over() <-chan struct{} }); ok {
+		return f.over()
+	}
+	return nil
 }
 
 // take takes in the stamps that have been read.
@@ -93,4 +105,27 @@ func (l *life) take() ([]stamp, error) {
 		}
 	}
 	return fresh, nil
+}
+
+// settle returns when every child has lived long enough to be killed: several peers delay the restart of one that
+// has lived for less than a second.
+func (l *life) settle(ctx context.Context) error {
+	youngest := int64(0)
+	for _, c := range l.latest {
+		youngest = max(youngest, c.born)
+	}
+	return pause(ctx, time.Duration(youngest+int64(settledLife)-now()))
+}
+
+// settledLife is how long a child has lived before it is killed.
+const settledLife = 1200 * time.Millisecond
+
+// pause is a sleep that an interrupt or the end of the time ends.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -47,7 +47,7 @@ type terms struct {
 type run interface {
 	// start starts the supervisor with all children of the job. The clock runs since
 	// right before this call. It may return before the children are up, and must not
-	// wait for anything that the supervisor does not itself wait for.
+	// wait for anything that the supervisor does not itself wait for. ctx is for the call alone: the supervisor outlives it.
 	start(ctx context.Context) error
 
 	// supervisors are all processes that are the supervisor's, as the bench sees their pids:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -83,12 +84,9 @@ func (r *coppiceRun) start(ctx context.Context) error {
 
 func (r *coppiceRun) supervisors() ([]int, error) {
 	out, err := r.command(context.Background(), "status", "--json", r.job.children[0].name)
-	if err != nil {
-		return nil, err
-	}
 	var status struct{ Daemon struct{ PID, Keeper int } }
-	if err := json.Unmarshal(out, &status); err != nil {
-		return nil, err
+	if json.Unmarshal(out, &status) != nil || status.Daemon.PID == 0 { // a child that does not run just now is a code, too
+		return nil, cmp.Or(err, fmt.Errorf("status says %q", out))
 	}
 	r.pair = []int{status.Daemon.PID, status.Daemon.Keeper}
 	return r.pair, nil
@@ -131,7 +129,7 @@ func (r *coppiceRun) answers(ctx context.Context) error {
 func (r *coppiceRun) logs() ([]string, error) {
 	var all []string
 	for _, child := range r.job.children {
-		files, err := filepath.Glob(r.job.path(".coppice/log/" + child.name + "/[0-9]*"))
+		files, err := filepath.Glob(r.job.path(".coppice/log/" + child.name + "/[0-9]*.log"))
 		if err != nil {
 			return nil, err
 		}

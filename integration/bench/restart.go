@@ -8,50 +8,53 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settledLife is how long a child has lived before it is killed: several peers delay the restart of one that
-// has lived for less than a second.
-const settledLife = 1200 * time.Millisecond
-
 // killPause keeps one restart out of the next one's way.
 const killPause = 15 * time.Millisecond
 
+// enough is how many of a thing that is repeated are done, however long they take.
+const enough = 3
+
 // restart kills one child after the other, the one that has lived longest first, and notes how long it
 // takes from the kill to the first instruction of the next, and what that costs the supervisor.
-func (l *life) restart(ctx context.Context, kills int, budget time.Duration) error {
+func (l *life) restart(ctx context.Context) error {
 	pids, err := l.run.supervisors()
 	if err != nil {
 		return err
 	}
-	const enough = 5 // restarts, whatever the budget says
-	before, end := measureEffort(pids), now()+int64(budget)
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
+	before, end := measureEffort(pids), now()+int64(l.options.budget)
 	var took []float64
-	for len(took) < kills && (len(took) < enough || now() < end) {
+	for len(took) < l.options.kills && (len(took) < enough || now() < end) {
 		ms, err := l.killOldest(ctx)
 		if err != nil {
 			return err
 		}
 		took = append(took, ms)
-		time.Sleep(killPause)
+		if err := pause(ctx, killPause); err != nil {
+			return err
+		}
+	}
+	if err := pause(ctx, afterwards); err != nil {
+		return err
 	}
 	spent := measureEffort(pids).less(before)
-	l.noteLatencies("", took)
+	l.noteLatencies(took)
 	l.note("cpu", float64(spent.cpu.Microseconds())/float64(len(took)))
 	return nil
 }
 
 // noteLatencies notes what a table shows of many of them, in milliseconds.
-func (l *life) noteLatencies(prefix string, ms []float64) {
-	for _, p := range []struct {
-		name string
-		at   float64
-	}{{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"max", 1}} {
-		l.note(prefix+p.name, percentile(ms, p.at))
-	}
-	l.note(prefix+"count", float64(len(ms)))
+func (l *life) noteLatencies(ms []float64) {
+	l.note("p50", percentile(ms, 0.5))
+	l.note("p90", percentile(ms, 0.9))
+	l.note("p99", percentile(ms, 0.99))
+	l.note("max", percentile(ms, 1))
+	l.note("count", float64(len(ms)))
 }
 
-// killOldest kills the child that has lived longest once it has lived long enough, and returns the milliseconds
-// until it was back.
+// killOldest kills the child that has lived longest, and returns the milliseconds until it was back.
 func (l *life) killOldest(ctx context.Context) (float64, error) {
 	oldest := 0
 	for i, c := range l.latest {
@@ -60,10 +63,9 @@ func (l *life) killOldest(ctx context.Context) (float64, error) {
 		}
 	}
 	victim := l.latest[oldest]
-	if victim.pid == 0 {
-		return 0, fmt.Errorf("child %d has no pid", oldest)
+	if err := pause(ctx, time.Duration(victim.born+int64(settledLife)-now())); err != nil {
+		return 0, err
 	}
-	time.Sleep(time.Duration(victim.born + int64(settledLife) - now()))
 	at := now()
 	if err := unix.Kill(victim.pid, unix.SIGKILL); err != nil {
 		return 0, fmt.Errorf("child %d, pid %d: %w", oldest, victim.pid, err)

@@ -65,8 +65,8 @@ func (s *stamps) read() error {
 	}
 }
 
-// wait returns when there are n records, all told.
-func (s *stamps) wait(ctx context.Context, n int) error {
+// wait returns when there are n records, all told. Once over is closed nothing more will come.
+func (s *stamps) wait(ctx context.Context, n int, over <-chan struct{}) error {
 	for {
 		if err := s.read(); err != nil || len(s.all) >= n {
 			return err
@@ -74,6 +74,8 @@ func (s *stamps) wait(ctx context.Context, n int) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d children have come up: %w", len(s.all), n, context.Cause(ctx))
+		case <-over:
+			return fmt.Errorf("%d of %d children have come up, and the supervisor has ended", len(s.all), n)
 		case <-time.After(pollEvery):
 		}
 	}

@@ -1,6 +1,7 @@
-/* chatter FILE ID MB CHUNK SECONDS: writes up to MB megabytes of numbered lines of 100 bytes to its standard
-   output, CHUNK bytes a write, for SECONDS at most. A record with 0 tells when it begins, one with
-   the number of lines when the last write was accepted. Then it waits to be killed. */
+/* chatter FILE ID GATE MB CHUNK MILLISECONDS: waits until somebody opens GATE, a FIFO, for writing; then it writes up to
+   MB megabytes of numbered lines of 100 bytes to its standard output, CHUNK bytes a write, for so long
+   at most. A record with 0 tells when it begins, one with the number of lines when the last write was accepted.
+   Then it waits to be killed. ID is there so that it is started as a stamp is. */
 #include "sys.h"
 
 enum { LINE = 100, LINES = 4096, DIGITS = 10 };
@@ -15,9 +16,10 @@ static void fill(i64 first, i64 lines) {
 
 void run(i64 *sp) {
 	char **argv = (char **)(sp + 1);
-	i64 lines = number(argv[3]) * (1000000 / LINE), chunk = number(argv[4]), n = 0;
+	i64 lines = number(argv[4]) * (1000000 / LINE), chunk = number(argv[5]), n = 0;
 	for (i64 i = 0; i < LINES * LINE; i++) buf[i] = i % LINE == LINE - 1 ? '\n' : 'x';
-	i64 begin = now(), end = begin + number(argv[5]) * 1000000000L;
+	sys(SYS_open, (i64)argv[3], O_RDONLY, 0);
+	i64 begin = now(), end = begin + number(argv[6]) * 1000000L;
 	stamp(argv[1], 0, begin);
 	while (n < lines && now() < end) {
 		i64 have = lines - n < LINES ? lines - n : LINES;

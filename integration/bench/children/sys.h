@@ -3,7 +3,7 @@
 typedef long i64;
 
 enum { SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_pause = 34, SYS_getpid = 39, SYS_clock_gettime = 228, SYS_exit_group = 231 };
-enum { O_WRONLY_APPEND = 02001, MONOTONIC = 1 };
+enum { O_RDONLY = 0, O_WRONLY_APPEND = 02001, MONOTONIC = 1 };
 
 static i64 sys(i64 n, i64 a, i64 b, i64 c) {
 	i64 r;

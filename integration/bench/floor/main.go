@@ -22,7 +22,9 @@ type floor struct {
 	commands [][]string
 	pids     []int // 0: does not run
 	child    map[int]int
-	files    []uintptr
+	null     *os.File
+	out      *os.File
+	environ  []string
 	ending   bool
 	serial   bool
 }
@@ -47,7 +49,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	f := &floor{child: map[int]int{}, files: []uintptr{null.Fd(), out.Fd(), out.Fd()}, serial: len(args) > 2}
+	f := &floor{child: map[int]int{}, null: null, out: out, environ: os.Environ(), serial: len(args) > 2}
 	for line := range strings.Lines(string(job)) {
 		f.commands = append(f.commands, strings.Fields(line))
 	}
@@ -74,7 +76,8 @@ func run(args []string) error {
 }
 
 func (f *floor) start(i int) error {
-	pid, err := syscall.ForkExec(f.commands[i][0], f.commands[i], &syscall.ProcAttr{Env: os.Environ(), Files: f.files})
+	files := []uintptr{f.null.Fd(), f.out.Fd(), f.out.Fd()}
+	pid, err := syscall.ForkExec(f.commands[i][0], f.commands[i], &syscall.ProcAttr{Env: f.environ, Files: files})
 	if err != nil {
 		return err
 	}
