@@ -114,13 +114,16 @@ func (r *runtime) bootDone(err error) {
 // warning, what goes on all the time as detail. The message is a sentence for
 // people, the fields are for programs.
 func (r *runtime) logReport(report *tree.Report) {
-	log := r.log.Info
+	level := zap.InfoLevel
 	switch report.Kind {
 	case tree.StartFailure, tree.GaveUp, tree.ExitSeen, tree.OutputDropped, tree.StillStarting, tree.BecameUnhealthy,
 		tree.OOMKilled, tree.HookFailed, tree.ReloadFailed, tree.CannotBeKilled:
-		log = r.log.Warn
+		level = zap.WarnLevel
 	case tree.StartBegun, tree.StopBegun, tree.BecameReady, tree.RestartBegun, tree.ChildAdopted:
-		log = r.log.Debug
+		level = zap.DebugLevel
+	}
+	if !r.log.Core().Enabled(level) {
+		return // most of them, most of the time: no sentence is made for nobody
 	}
 	fields := []zap.Field{
 		zap.String("node", report.Node), zap.String("kind", string(report.Kind)),
@@ -129,7 +132,7 @@ func (r *runtime) logReport(report *tree.Report) {
 	if report.Because != 0 {
 		fields = append(fields, zap.Uint64("because", report.Because))
 	}
-	log(sentence(report), fields...)
+	r.log.Log(level, sentence(report), fields...)
 }
 
 // sentence is a report in words: "api (pid 4711) ended: killed by SIGKILL".

@@ -66,7 +66,10 @@ func specOf(who identity) *trampoline.Spec {
 // what it starts (sd_watchdog_enabled(3), sd_listen_fds(3)). Only after the fork there is
 // one. Where no trampoline can be executed it has to do without.
 func withPID(spec *trampoline.Spec, who identity, watched, given bool) *trampoline.Spec {
-	if _, err := os.Stat(trampoline.Program); !watched && !given || err != nil {
+	if !watched && !given {
+		return spec
+	}
+	if _, err := os.Stat(trampoline.Program); err != nil {
 		return spec
 	}
 	if spec == nil {

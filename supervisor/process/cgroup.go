@@ -16,6 +16,8 @@ type cgroup struct {
 	path string // absolute, below the mounted hierarchy
 	// ooms is how often memory had run out in it when the child was started.
 	ooms int
+	// thawed says that it was not frozen when it was seen to be empty.
+	thawed bool
 	// spent says that no other start may use it: it has limits and counts, or
 	// cgroup.kill was written to. (Linux 6.13 to at least 6.18 kill whoever is forked into
 	// such a group later on, for they compare its count of kills with that of the group
@@ -73,7 +75,11 @@ func (c *cgroup) empty() bool {
 	if err != nil {
 		return err == unix.ENOENT || err == unix.ENODEV
 	}
-	return counted(text, "populated") == 0
+	if counted(text, "populated") != 0 {
+		return false
+	}
+	c.thawed = counted(text, "frozen") == 0
+	return true
 }
 
 func (c *cgroup) frozen() bool { return strings.TrimSpace(c.read("cgroup.freeze")) == "1" }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,8 +22,12 @@ type Cgroups struct {
 	own    string // the group of this process, or the one above if it moved below
 	base   string // <own>/coppice-<tree>
 	joined bool   // clone3(2) has put a child into its group once
-	// made are the groups of which this process knows that they can be used again.
-	made  map[string]bool
+	// made are the groups of which this process knows that they can be used again, and
+	// until when that they are not frozen.
+	made map[string]time.Time
+	// counts says that somebody counts for the groups how often memory runs out: the
+	// memory controller is passed on to them.
+	counts bool
 	late  bool     // it cannot: children are moved right after the fork
 	husks []string // groups that could not be removed yet: somebody in them was dying
 }
@@ -55,7 +60,7 @@ func FindCgroups(treeID string) (*Cgroups, error) {
 	if !found || strings.HasPrefix(path, "/..") {
 		return nil, fmt.Errorf("this process's cgroup %s is not below what is mounted on %s", path, mount)
 	}
-	g := &Cgroups{own: filepath.Join(mount, inside), made: map[string]bool{}}
+	g := &Cgroups{own: filepath.Join(mount, inside), made: map[string]time.Time{}}
 	base := "coppice-" + treeID
 	if filepath.Base(g.own) == shelter && filepath.Base(filepath.Dir(g.own)) == base {
 		g.own = filepath.Dir(filepath.Dir(g.own)) // an earlier daemon of this tree has moved
@@ -135,13 +140,15 @@ func (g *Cgroups) prepare(name string, limits configs.Limits) (c *cgroup, fd int
 		return nil, -1, fmt.Errorf("cannot make its cgroup %s: %w", c.path, err)
 	}
 	// One that was frozen would keep its first process from being executed.
-	if c.frozen() {
+	if time.Now().After(g.made[c.path]) && c.frozen() {
 		err = c.freeze(false)
 	}
 	if err == nil && limits != (configs.Limits{}) {
 		err = g.limit(c, limits)
 	}
-	c.ooms = c.oomKills() // others may have turned on who counts them
+	if g.counts {
+		c.ooms = c.oomKills()
+	}
 	if err != nil {
 		unix.Close(fd)
 		return nil, -1, err
@@ -164,7 +171,7 @@ func (g *Cgroups) open(name string) (c *cgroup, fd int, err error) {
 		if rival > 1 {
 			c.path = filepath.Join(g.base, fmt.Sprintf("%d.%s", rival, name))
 		}
-		if g.made[c.path] {
+		if _, made := g.made[c.path]; made {
 			fd, err = unix.Open(c.path, folder, 0)
 			if err == nil && !hasGroups(fd) {
 				return c, fd, nil
@@ -186,6 +193,14 @@ func (g *Cgroups) open(name string) (c *cgroup, fd int, err error) {
 	return c, fd, err
 }
 
+// thawedFor is how long a group that was seen empty and not frozen is taken for one that
+// is not frozen: whoever freezes it meanwhile, beside coppice, might as well have done so
+// right after the next look. A restart that comes at once saves that look.
+const thawedFor = 50 * time.Millisecond
+
+// leftThawed takes note that a group is empty and not frozen.
+func (g *Cgroups) leftThawed(c *cgroup) { g.made[c.path] = time.Now().Add(thawedFor) }
+
 // hasGroups says whether there are groups below one: the links of a folder tell.
 func hasGroups(fd int) bool {
 	const none = 2
@@ -204,7 +219,8 @@ func (g *Cgroups) make(c *cgroup) error {
 	if err != nil {
 		return err
 	}
-	g.made[c.path] = true
+	g.leftThawed(c)
+	g.counts = g.counts || unix.Access(filepath.Join(c.path, "memory.events"), unix.F_OK) == nil
 	return nil
 }
 

@@ -32,6 +32,7 @@ type child struct {
 	seen    []Identity // below the main process, where there is no cgroup
 	left    []Identity // of one whose parents had died: found by the variable
 	loose   bool       // some of it may be outside its cgroup
+	vacant  bool       // its main process was the last one in its cgroup
 	asked   bool       // Stop or Kill came before the end of the main process
 	swept   bool       // they did not, so what was left of the group was killed
 	sweptAt time.Time
@@ -156,8 +157,10 @@ func (r *Reaper) mainEnded(c *child, exit tree.Exit) {
 	}
 	r.noteEnd(c, Ended{Exit: exit, At: time.Now()})
 	crash.Point("reap.noted")
+	// A zombie is in no group: who is not in it now cannot come into it by a fork.
+	c.vacant = c.cgroup != nil && !c.loose && c.cgroup.empty()
 	err := r.sweep(c)
-	if c.asked && c.group.handle == 0 {
+	if c.asked && !c.vacant && c.group.handle == 0 {
 		r.handles = r.handles && c.group.hold()
 	}
 	crash.Point("reap.swept")
@@ -168,7 +171,8 @@ func (r *Reaper) mainEnded(c *child, exit tree.Exit) {
 
 // noteEnd writes down how a main process ended.
 func (r *Reaper) noteEnd(c *child, ended Ended) {
-	if c.cgroup != nil && !c.asked && c.cgroup.oomKills() > c.cgroup.ooms {
+	counts := r.cgroups == nil || r.cgroups.counts || c.adopted != nil
+	if c.cgroup != nil && !c.asked && counts && c.cgroup.oomKills() > c.cgroup.ooms {
 		ended.Exit.OOM = true
 	}
 	c.exit, c.at = ended.Exit, ended.At
@@ -267,8 +271,11 @@ func (r *Reaper) exited(c *child) {
 		r.unwatch(c)
 	}
 	c.group.release()
-	if c.cgroup != nil && c.cgroup.spent {
+	switch {
+	case c.cgroup != nil && c.cgroup.spent:
 		r.cgroups.discard(c.cgroup)
+	case c.vacant && c.cgroup.thawed && r.cgroups != nil:
+		r.cgroups.leftThawed(c.cgroup)
 	}
 	if r.draining[c.group.number] == c {
 		delete(r.draining, c.group.number)

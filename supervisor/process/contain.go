@@ -21,6 +21,9 @@ func (r *Reaper) Contain(treeID string, g *Cgroups, without string) {
 // empty says whether nothing is left of a child, its main process aside. What cannot
 // be looked at is not empty.
 func (r *Reaper) empty(c *child) bool {
+	if c.vacant && !c.loose {
+		return true
+	}
 	if c.cgroup != nil && !c.cgroup.empty() {
 		return false
 	}
@@ -71,6 +74,9 @@ func (r *Reaper) loosen(c *child) {
 // once, then to those that have left it. A number whose process was reaped is used
 // only where the group has to be named by it.
 func (r *Reaper) signalAll(c *child, number unix.Signal) error {
+	if c.vacant && !c.loose {
+		return c.group.signal(number) // somebody of the process group may have been moved
+	}
 	if number == unix.SIGKILL && c.cgroup != nil {
 		err := c.cgroup.kill()
 		if !c.loose && r.mains[c.group.number] != c {

@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,6 +45,36 @@ func Identify(pid int) (Identity, error) {
 		pidfd = -1
 	}
 	return identify(pid, pidfd)
+}
+
+// tick is the unit of Identity.Start: USER_HZ is 100 wherever Linux runs Go.
+const tick = int64(10 * time.Millisecond)
+
+// ticks is the time since boot in ticks, which is what the start of a process that is
+// forked now will be, proc_pid_stat(5).
+func ticks() uint64 {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0
+	}
+	return uint64(now.Nano() / tick)
+}
+
+// identifyForked is Identify for a child of this process that was not waited for, so that
+// nobody else can have its number. earliest is what ticks was before it was forked: if
+// the clock has not gone on since, /proc need not be asked.
+func identifyForked(pid int, earliest uint64) Identity {
+	id := Identity{PID: pid}
+	if earliest != 0 && earliest == ticks() {
+		id.Start = earliest
+	} else if s, err := readStat(pid); err == nil {
+		id.Start = s.start
+	}
+	if pidfd, err := unix.PidfdOpen(pid, 0); err == nil {
+		id.Inode = inode(pidfd)
+		unix.Close(pidfd)
+	}
+	return id
 }
 
 // identify is Identify through a pidfd that was opened before, -1: without one.

@@ -90,6 +90,7 @@ func (g *Cgroups) enable(s setting) error {
 	}
 	if err == nil {
 		err = base.write("cgroup.subtree_control", "+"+s.controller)
+		g.counts = g.counts || s.controller == "memory"
 	}
 	if err != nil {
 		return fmt.Errorf("cannot set limits.%s: the %s controller cannot be passed on in %s: %w", s.key, s.controller, g.own, err)

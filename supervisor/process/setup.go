@@ -52,6 +52,7 @@ func (r *Reaper) bounce(a *attempt) (pipe int, failed *failure) {
 	if err := r.attend(); err != nil {
 		return -1, cannotSetUp(a.ref.ID, err)
 	}
+	a.forked = ticks()
 	pid, cgroup, pipe, failed := r.launch(&a.command, a.ref.ID, a.ref.ID+groupSuffix)
 	if failed == nil {
 		a.cgroup = cgroup

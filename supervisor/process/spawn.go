@@ -30,6 +30,7 @@ type attempt struct {
 	pause   time.Duration // before the next try
 	due     time.Time     // the next try
 	cgroup  *cgroup       // nil: there is none
+	forked  uint64        // the last fork was not before, in ticks
 }
 
 // start is Start, on the goroutine of Run.
@@ -56,6 +57,7 @@ func (r *Reaper) try(a *attempt) {
 		return
 	}
 	a.tries++
+	a.forked = ticks()
 	pid, cgroup, err := r.spawn(&a.command, a.ref.ID+groupSuffix)
 	a.cgroup = cgroup
 	switch {
@@ -75,10 +77,7 @@ func (r *Reaper) try(a *attempt) {
 // enter takes a new child into the books.
 func (r *Reaper) enter(a *attempt, pid int) *child {
 	crash.Point("spawn.forked")
-	id, err := Identify(pid)
-	if err != nil {
-		id = Identity{PID: pid} // there is no /proc, and no pidfd
-	}
+	id := identifyForked(pid, a.forked)
 	if a.cgroup != nil {
 		id.Cgroup = a.cgroup.path
 	}
