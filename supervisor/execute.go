@@ -81,7 +81,9 @@ func (r *runtime) start(a tree.Start) {
 	env := with(p.Env, slices.Concat([]string{process.Unit(r.treeID, a.ID, a.Generation)}, spoken, listen)...)
 	var outputs []journal.Output
 	for _, reader := range out.Readers {
-		r.keeping.put(pipeName(reader.Pipe), reader.FD)
+		if reader.Made == 0 {
+			r.keeping.put(pipeName(reader.Pipe), reader.FD)
+		}
 		outputs = append(outputs, journal.Output{Stream: reader.Stream, Mark: reader.Mark, Inode: reader.Inode})
 	}
 	r.record.expect(a.Ref, outputs)
@@ -90,6 +92,17 @@ func (r *runtime) start(a tree.Start) {
 		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr, Extra: extra, ExtraFD: p.Ready.FD, Passed: given,
 		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient, Limits: p.Limits, Setup: setup,
 	})
+}
+
+// retire lets go of the pipes of those who have ended and do not come again at once.
+func (r *runtime) retire(events []tree.Event) {
+	for _, e := range events {
+		if e, ok := e.(tree.Exited); ok {
+			if n, ok := r.tree.Node(e.Ref.ID); !ok || n.Generation == e.Ref.Generation {
+				r.store.Retire(e.Ref.ID)
+			}
+		}
+	}
 }
 
 // adopted goes on with what an earlier daemon had begun for a process.

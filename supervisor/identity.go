@@ -118,8 +118,8 @@ func (who identity) own(outputs ...*os.File) error {
 	if os.Geteuid() != 0 {
 		return nil // nobody else's process is started
 	}
-	for _, file := range outputs {
-		if file == nil {
+	for i, file := range outputs {
+		if file == nil || slices.Contains(outputs[:i], file) {
 			continue
 		}
 		info, err := file.Stat()

@@ -175,7 +175,7 @@ func refName(kind string, ref tree.Ref) string {
 }
 
 func pipeName(p logs.Pipe) string {
-	return fmt.Sprintf("%s %s %s %d %d", keptPipe, p.Name, p.Stream, p.Mark, p.Inode)
+	return fmt.Sprintf("%s %s %s %d %d", keptPipe, p.Name, p.Stream, cmp.Or(p.Made, p.Mark), p.Inode)
 }
 
 // parsePipe is the inverse of pipeName.
@@ -193,11 +193,15 @@ func parsePipe(name string) (p logs.Pipe, ok bool) {
 }
 
 // takePipes hands over the pipes that were kept, those of earlier incarnations first,
-// and returns their inodes.
-func (k *keeping) takePipes(each func(logs.Pipe, *os.File)) map[uint64]bool {
+// and returns their inodes. marks are those of the incarnations that have pipes now, by
+// inode.
+func (k *keeping) takePipes(marks map[uint64]uint32, each func(logs.Pipe, *os.File)) map[uint64]bool {
 	var pipes []logs.Pipe
 	for name := range k.held {
 		if p, ok := parsePipe(name); ok {
+			if mark := marks[p.Inode]; mark > p.Mark {
+				p.Made, p.Mark = p.Mark, mark
+			}
 			pipes = append(pipes, p)
 		}
 	}

@@ -84,6 +84,7 @@ func (r *runtime) step(events ...tree.Event) {
 		for _, a := range out.Actions {
 			r.execute(a)
 		}
+		r.retire(events)
 		crash.Point("step.done")
 		if len(r.queue) == 0 || r.halted != nil {
 			return

@@ -273,7 +273,13 @@ func key(a tree.Action) tree.Action {
 // adoptOutputs goes on with the output of processes: through the pipes that the
 // keeper has, else through those that the processes hold themselves.
 func (r *runtime) adoptOutputs(p *past) {
-	have := r.keeping.takePipes(func(pipe logs.Pipe, file *os.File) {
+	marks := map[uint64]uint32{}
+	for _, s := range p.spawned {
+		for _, o := range s.Outputs {
+			marks[o.Inode] = o.Mark
+		}
+	}
+	have := r.keeping.takePipes(marks, func(pipe logs.Pipe, file *os.File) {
 		if err := r.store.Adopt(pipe, r.logOf(pipe.Name), file); err != nil {
 			r.log.Error("cannot go on with the output of "+pipe.Name, zap.Error(err))
 		}

@@ -59,6 +59,7 @@ func TestAdopt(t *testing.T) {
 	if err != nil || next.Readers[0].Mark != 2 {
 		t.Fatalf("the next incarnation is %+v (%v)", next, err)
 	}
+	s.Retire("api")
 	next.Close()
 	o.Close()
 	for want := map[logs.Pipe]bool{o.Readers[0].Pipe: true, next.Readers[0].Pipe: true}; len(want) > 0; {
@@ -236,6 +237,7 @@ func TestEachReader(t *testing.T) {
 	}
 	a.Close()
 	s.Drain("a")
+	s.Retire("a")
 	var stat unix.Stat_t
 	if err := unix.Fstat(seen["a"], &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
 		t.Errorf("the reader of one that has ended is closed (%v)", err)

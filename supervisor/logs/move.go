@@ -37,7 +37,7 @@ func (k *sink) moveOnce(s *Store, p *pipe, buf []byte) outcome {
 	held, ended := holds(p.fd)
 	switch {
 	case ended:
-		k.closePipe(s, p)
+		k.setAside(s, p)
 		return outcome{ended: true}
 	case held == 0:
 		return outcome{}

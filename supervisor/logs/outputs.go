@@ -21,6 +21,9 @@ type Pipe struct {
 	Name, Stream string
 	// Mark counts the incarnations of the name from 1.
 	Mark uint32
+	// Made is the Mark of the incarnation that the pipe was made for, if that was an
+	// earlier one, else 0.
+	Made uint32
 	// Inode is the pipe's; no other one has it as long as anybody holds an end.
 	Inode uint64
 }
@@ -29,7 +32,8 @@ type Pipe struct {
 type Reader struct {
 	Pipe
 	// FD is the store's. It stays open at least as long as somebody can write to
-	// the pipe: whoever wants to keep it longer takes a copy.
+	// the pipe: whoever wants to keep it longer takes a copy. A pipe that was Made for
+	// an earlier incarnation is one of which he has a copy.
 	FD int
 }
 
@@ -77,14 +81,14 @@ func (s *Store) Begin(name string, how configs.Log) (*Outputs, error) {
 // begin makes one output.
 func (s *Store) begin(o *Outputs, p Pipe, how configs.Log) (*os.File, error) {
 	if how.Direct {
+		s.Retire(p.Name)
 		return s.beginDirect(p, how)
 	}
-	fd, childs, err := makePipe(p.Name + "'s output")
+	p, fd, childs, err := s.fresh(p)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a pipe for the output of %s: %w", p.Name, err)
+		return nil, err
 	}
-	p.Inode, _ = pipeInode(fd) // it is one
-	if err := s.adopt(p, how, fd); err != nil {
+	if err := s.adopt(p, how, fd, false); err != nil {
 		childs.Close()
 		return nil, err
 	}
@@ -225,7 +229,7 @@ func (s *Store) goOn(p Pipe, how configs.Log, fd int) error {
 	p.Inode = inode
 	s.sinksMu.Lock()
 	for _, other := range s.pipes {
-		if other.Pipe == p {
+		if other.Name == p.Name && other.Stream == p.Stream && other.Inode == p.Inode {
 			s.sinksMu.Unlock()
 			unix.Close(fd)
 			return nil
@@ -235,12 +239,12 @@ func (s *Store) goOn(p Pipe, how configs.Log, fd int) error {
 	count.latest = max(count.latest, p.Mark)
 	s.marks[p.Name] = count
 	s.sinksMu.Unlock()
-	return s.adopt(p, how, fd)
+	return s.adopt(p, how, fd, true)
 }
 
-// adopt takes a pipe's read end into the mover's care; after an error it is
-// closed. What earlier incarnations have left in theirs goes first.
-func (s *Store) adopt(id Pipe, how configs.Log, fd int) error {
+// adopt takes a pipe's read end into the mover's care, an earlier daemon's or a new one;
+// after an error it is closed. What earlier incarnations have left in theirs goes first.
+func (s *Store) adopt(id Pipe, how configs.Log, fd int, adopted bool) error {
 	s.sinksMu.Lock()
 	k := s.sinkLocked(id.Name, id.Stream)
 	earlier := k.pipesOpen > 0
@@ -250,7 +254,7 @@ func (s *Store) adopt(id Pipe, how configs.Log, fd int) error {
 	}
 	s.sinksMu.Lock()
 	k = s.sinkLocked(id.Name, id.Stream) // it may have been forgotten meanwhile
-	p := &pipe{Pipe: id, sink: k, fd: fd, number: s.freeNumber()}
+	p := &pipe{Pipe: id, sink: k, fd: fd, number: s.freeNumber(), adopted: adopted}
 	s.pipes[p.number] = p
 	k.pipesOpen++
 	s.sinksMu.Unlock()

@@ -21,6 +21,8 @@ type pipe struct {
 	// cutting says that the end of a line whose beginning was thrown away is still
 	// to come: it is thrown away too.
 	cutting bool
+	adopted bool // an earlier daemon has made it
+	aside   bool // it has ended and is kept for the next incarnation
 }
 
 // sink is one stream's row of files and the pipes that lead to it: more than one
@@ -38,6 +40,8 @@ type sink struct {
 	fileMu sync.Mutex
 	how    configs.Log
 	pipes  []*pipe
+	spare  *pipe // has ended, and is the next incarnation's; nil: there is none
+	rests  bool  // no incarnation is to come at once, so none is kept
 
 	live    live
 	note    note
@@ -51,7 +55,7 @@ type sink struct {
 // outcome is what came of moving bytes of one pipe.
 type outcome struct {
 	moved  int  // bytes taken from the pipe
-	ended  bool // nobody can write to the pipe any more; it is closed
+	ended  bool // nobody can write to the pipe any more
 	opened bool // the files were opened
 	trouble
 }
@@ -101,6 +105,10 @@ func (k *sink) closeAll(s *Store) {
 	defer k.fileMu.Unlock()
 	for _, p := range slices.Clone(k.pipes) {
 		k.closePipe(s, p)
+	}
+	if k.spare != nil {
+		s.handed.close(k.spare.fd)
+		k.spare = nil
 	}
 	k.closeFiles()
 }

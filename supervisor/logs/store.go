@@ -37,9 +37,9 @@ type Options struct {
 	// every few seconds while that lasts, and at its end. It is called by the
 	// mover or by the caller of Close.
 	OnDropped func(name string, bytes int64)
-	// OnEnded is told that a pipe has ended: nobody can write to it any more, and
-	// all that was written is in the file. It is called by the mover or by a
-	// caller of Drain.
+	// OnEnded is told that a pipe has ended and is not used again: nobody can write to
+	// it any more, and all that was written is in the file. It is called by the mover
+	// or by a caller of Drain, Begin, Retire or Forget.
 	OnEnded func(Pipe)
 	// MaxTotal is what SetMaxTotal sets.
 	MaxTotal int64
@@ -190,6 +190,11 @@ func (s *Store) drain(k *sink) {
 // Forget drops what is remembered of a name whose process is no longer in the
 // tree, as soon as nobody holds its pipes any more. Its log files stay.
 func (s *Store) Forget(name string) {
+	defer func(sinks []*sink) {
+		for _, k := range sinks {
+			s.retire(k)
+		}
+	}(s.sinksOf(name))
 	s.sinksMu.Lock()
 	defer s.sinksMu.Unlock()
 	for _, stream := range []string{outStream, errStream} {
@@ -219,9 +224,13 @@ func (s *Store) dropPipe(p *pipe) {
 	s.sinksMu.Lock()
 	delete(s.pipes, p.number)
 	p.sink.pipesOpen--
+	forgotten := p.sink.forgotten
 	s.dropForgotten(p.sink)
 	s.sinksMu.Unlock()
-	if s.opts.OnEnded != nil {
+	switch {
+	case p.aside && forgotten:
+		s.retire(p.sink)
+	case !p.aside && s.opts.OnEnded != nil:
 		s.opts.OnEnded(p.Pipe)
 	}
 }

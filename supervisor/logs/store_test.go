@@ -305,6 +305,7 @@ func TestClosedPipesLeaveNothing(t *testing.T) {
 		write(t, w, "x")
 		w.Close()
 		s.Drain(fmt.Sprint("p", i))
+		s.Retire(fmt.Sprint("p", i))
 	}
 	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors open, %d before", after, before)

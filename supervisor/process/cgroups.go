@@ -28,8 +28,8 @@ type Cgroups struct {
 	// counts says that somebody counts for the groups how often memory runs out: the
 	// memory controller is passed on to them.
 	counts bool
-	late  bool     // it cannot: children are moved right after the fork
-	husks []string // groups that could not be removed yet: somebody in them was dying
+	late   bool     // it cannot: children are moved right after the fork
+	husks  []string // groups that could not be removed yet: somebody in them was dying
 }
 
 // groupSuffix ends the name of a child's group, so that no name is that of a file

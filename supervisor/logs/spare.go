@@ -1,0 +1,93 @@
+package logs
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A pipe that has ended is empty, and nobody can write to it: nothing in the world tells
+// it from one that was just made. So the next incarnation of its name gets it again.
+// That saves making one and, what is more, telling the keeper of both: of a restart that
+// comes at once the keeper hears nothing.
+
+// setAside keeps a pipe that has ended for the next incarnation, or closes it: if there is
+// one already, if it is another daemon's whose incarnation may not come again, or if it
+// could not be opened for writing again.
+func (k *sink) setAside(s *Store, p *pipe) {
+	if k.spare != nil || k.rests || p.adopted || !canReopen() {
+		k.closePipe(s, p)
+		return
+	}
+	s.epoll.Remove(p.fd)
+	k.pipes = slices.DeleteFunc(k.pipes, func(other *pipe) bool { return other == p })
+	k.spare = &pipe{Pipe: p.Pipe, sink: k, fd: p.fd}
+	p.fd, p.aside = -1, true
+}
+
+// canReopen says whether there is a /proc through which a pipe can be opened.
+var canReopen = sync.OnceValue(func() bool { return unix.Access("/proc/self/fd", unix.F_OK) == nil })
+
+// reuse makes the spare pipe of an output that of a new incarnation, and returns the
+// child's end; nil: there is none.
+func (s *Store) reuse(k *sink, mark uint32) (p Pipe, fd int, childs *os.File) {
+	k.fileMu.Lock()
+	spare := k.spare
+	k.spare, k.rests = nil, false
+	k.fileMu.Unlock()
+	if spare == nil {
+		return p, -1, nil
+	}
+	both, err := unix.Open("/proc/self/fd/"+strconv.Itoa(spare.fd), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		s.closeSpare(spare)
+		return p, -1, nil
+	}
+	p = spare.Pipe
+	p.Made, p.Mark = cmp.Or(p.Made, p.Mark), mark
+	return p, spare.fd, os.NewFile(uintptr(both), p.Name+"'s output")
+}
+
+// Retire says that no incarnation of a name is to come at once: nothing is kept for it,
+// and what has ended already is closed.
+func (s *Store) Retire(name string) {
+	for _, k := range s.sinksOf(name) {
+		s.retire(k)
+	}
+}
+
+func (s *Store) retire(k *sink) {
+	k.fileMu.Lock()
+	spare := k.spare
+	k.spare, k.rests = nil, true
+	k.fileMu.Unlock()
+	if spare != nil {
+		s.closeSpare(spare)
+	}
+}
+
+func (s *Store) closeSpare(p *pipe) {
+	s.handed.close(p.fd)
+	if s.opts.OnEnded != nil {
+		s.opts.OnEnded(p.Pipe)
+	}
+}
+
+// fresh makes a pipe for a new incarnation of an output, or gives it the last one's.
+func (s *Store) fresh(p Pipe) (Pipe, int, *os.File, error) {
+	k := s.sink(p.Name, p.Stream)
+	if again, fd, childs := s.reuse(k, p.Mark); childs != nil {
+		return again, fd, childs, nil
+	}
+	fd, childs, err := makePipe(p.Name + "'s output")
+	if err != nil {
+		return p, -1, nil, fmt.Errorf("cannot make a pipe for the output of %s: %w", p.Name, err)
+	}
+	p.Inode, _ = pipeInode(fd) // it is one
+	return p, fd, childs, nil
+}

@@ -1,0 +1,82 @@
+package logs_test
+
+import (
+	"testing"
+
+	"coppice/configs"
+	"coppice/supervisor/logs"
+)
+
+// began is a new incarnation of api.
+func began(t *testing.T, s *logs.Store) *logs.Outputs {
+	t.Helper()
+	o, err := s.Begin("api", configs.DefaultLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.Close)
+	return o
+}
+
+// A pipe to which nobody can write any more is the next incarnation's, and whoever keeps
+// it is not told of its end until that is not to be.
+func TestNextIncarnationHasTheSamePipe(t *testing.T) {
+	dir := t.TempDir()
+	ended := make(chan logs.Pipe, 10)
+	s := openWith(t, dir, logs.Options{OnEnded: func(p logs.Pipe) { ended <- p }})
+	first := began(t, s)
+	write(t, first.Stdout, "one\n")
+	first.Close()
+	s.Drain("api")
+	second := began(t, s)
+	a, b := first.Readers[0].Pipe, second.Readers[0].Pipe
+	if a.Inode != b.Inode || b.Mark != 2 || b.Made != 1 || a.Made != 0 {
+		t.Errorf("the first has %+v, the second %+v", a, b)
+	}
+	write(t, second.Stdout, "two\n")
+	second.Close()
+	s.Drain("api")
+	if len(ended) != 0 {
+		t.Errorf("%+v has ended", <-ended)
+	}
+	s.Retire("api")
+	if p := <-ended; p != b {
+		t.Errorf("%+v has ended, want %+v", p, b)
+	}
+	marks := []uint32{}
+	if err := logs.Read(dir, logs.Query{Last: -1}, func(l logs.Line) error {
+		marks = append(marks, l.Incarnation)
+		return nil
+	}); err != nil || len(marks) != 2 || marks[0] != 1 || marks[1] != 2 {
+		t.Errorf("the lines are of %v (%v)", marks, err)
+	}
+}
+
+// A pipe that somebody of an earlier incarnation holds is not the next one's.
+func TestHeldPipeIsNotUsedAgain(t *testing.T) {
+	s := openWith(t, t.TempDir(), logs.Options{})
+	first := began(t, s)
+	s.Drain("api")
+	second := began(t, s)
+	if first.Readers[0].Inode == second.Readers[0].Inode {
+		t.Error("two incarnations write to one pipe")
+	}
+	first.Close()
+	s.Drain("api")
+	if third := began(t, s); third.Readers[0].Inode != first.Readers[0].Inode {
+		t.Error("the first one's pipe is not used again once nobody holds it")
+	}
+}
+
+// Where the next incarnation does not come at once, nothing is kept, whenever the pipe
+// ends.
+func TestRetiredPipeIsClosed(t *testing.T) {
+	ended := make(chan logs.Pipe, 10)
+	s := openWith(t, t.TempDir(), logs.Options{OnEnded: func(p logs.Pipe) { ended <- p }})
+	o := began(t, s)
+	s.Retire("api")
+	o.Close()
+	if p := <-ended; p != o.Readers[0].Pipe {
+		t.Errorf("%+v has ended", p)
+	}
+}
