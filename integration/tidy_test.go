@@ -78,7 +78,7 @@ var goStatements = map[string]int{
 	"supervisor/usage":   1, // up to three that read for a sample, and are gone with it
 	"ipc":                1, // a bind in a folder of its own thread, where there is no /proc
 	"cmd/coppice":        2, // what a command says while it waits, and the events of wait
-	"integration/bench":  2, // who waits for a supervisor that runs in the foreground; a stop, whose end is watched meanwhile
+	"integration/bench":  3, // who waits for a supervisor that runs in the foreground; who reaps monit's orphans, until that has ended; a stop, whose end is watched meanwhile
 }
 
 // functionLinesMax is the length of the longest function: it fits a screen.
