@@ -47,20 +47,20 @@ func release(attr *syscall.ProcAttr) {
 func (r *Reaper) forkInto(c *cgroup, file string, command *Command, attr *syscall.ProcAttr) (int, error) {
 	g := r.cgroups
 	if c == nil {
-		return fork(file, command, attr)
+		return r.fork(file, command, attr)
 	}
 	into := *attr
 	sys := *attr.Sys
 	into.Sys = &sys
 	if sys.UseCgroupFD = !g.late; !g.late {
-		pid, err := fork(file, command, &into)
+		pid, err := r.fork(file, command, &into)
 		if err == nil || g.joined || !refusesGroup(err) {
 			g.joined = g.joined || err == nil
 			return pid, err
 		}
 		sys.UseCgroupFD = false
 	}
-	pid, err := fork(file, command, &into)
+	pid, err := r.fork(file, command, &into)
 	if err != nil {
 		return pid, err
 	}

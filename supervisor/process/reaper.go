@@ -52,6 +52,9 @@ type Reaper struct {
 	chunk    []byte              // what is read of jobs, nil: there was none
 	jobless  bool                // none is started any more
 
+	forker     *forker // nil: there was no crowd yet
+	forkerless bool    // there can be none
+
 	mounts mounts   // of file systems that may not answer
 	stdin  *os.File // /dev/null, once it is needed
 	facts  []Fact   // not yet delivered
@@ -110,6 +113,7 @@ func (r *Reaper) Run() {
 		}
 		r.flush()
 	}
+	r.forker.end()
 	r.mounts.close()
 	if r.stdin != nil {
 		r.stdin.Close()

@@ -169,7 +169,7 @@ func (r *Reaper) attributes(c *Command) (*syscall.ProcAttr, *failure) {
 	}
 	for number, fd := range c.descriptors() {
 		for len(files) <= number {
-			files = append(files, ^uintptr(0)) // is closed
+			files = append(files, closed)
 		}
 		files[number] = fd
 	}
