@@ -94,15 +94,37 @@ func (r *runtime) start(a tree.Start) {
 	})
 }
 
-// retire lets go of the pipes of those who have ended and do not come again at once.
-func (r *runtime) retire(events []tree.Event) {
+// retire lets go of the pipes of those who have ended and do not come again at once, or
+// do not any more because their supervisor has ended.
+func (r *runtime) retire(events []tree.Event, reports []tree.Report) {
 	for _, e := range events {
 		if e, ok := e.(tree.Exited); ok {
-			if n, ok := r.tree.Node(e.Ref.ID); !ok || n.Generation == e.Ref.Generation {
+			if n, ok := r.tree.Node(e.Ref.ID); !ok || !comes(n) {
 				r.store.Retire(e.Ref.ID)
 			}
 		}
 	}
+	for i := range reports {
+		if reports[i].Kind == tree.GaveUp {
+			r.retireAll(r.tree.Status())
+			return
+		}
+	}
+}
+
+func (r *runtime) retireAll(n tree.Status) {
+	if n.Spec.Type != tree.Supervisor && !comes(n) {
+		r.store.Retire(n.Spec.ID)
+	}
+	for _, child := range n.Children {
+		r.retireAll(child)
+	}
+}
+
+// comes says whether a node has an incarnation, or gets the next one as soon as its
+// supervisor has come to that.
+func comes(n tree.Status) bool {
+	return n.State == tree.Starting || n.State == tree.Up || n.State == tree.Restarting
 }
 
 // adopted goes on with what an earlier daemon had begun for a process.

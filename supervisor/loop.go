@@ -84,7 +84,8 @@ func (r *runtime) step(events ...tree.Event) {
 		for _, a := range out.Actions {
 			r.execute(a)
 		}
-		r.retire(events)
+		r.retire(events, out.Reports)
+		r.logReports(out.Reports)
 		crash.Point("step.done")
 		if len(r.queue) == 0 || r.halted != nil {
 			return

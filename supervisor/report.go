@@ -14,16 +14,22 @@ import (
 )
 
 // tell records a step before anything is done about it, and tells what it
-// reports to who follows and to the log.
+// reports to who follows.
 func (r *runtime) tell(out tree.Output, at tree.Time, events []tree.Event) {
 	r.record.step(journal.Step{
 		At: at, Wall: r.wall(at), Events: events, Reports: out.Reports, Config: r.comingTo(events),
 	})
 	for i := range out.Reports {
 		r.noteBoot(&out.Reports[i])
-		r.logReport(&out.Reports[i])
 	}
 	r.vanished(out.Reports)
+}
+
+// logReports comes after what is to be done: a process is forked meanwhile.
+func (r *runtime) logReports(reports []tree.Report) {
+	for i := range reports {
+		r.logReport(&reports[i])
+	}
 }
 
 // comingTo is the configuration that a reload among events brings; nil: there is

@@ -203,6 +203,7 @@ func (r *runtime) goOn(p *past, w world, damage *journal.Damage) error {
 		// A disk that is full heals; until then the journal is behind, which is told.
 		_ = r.compact()
 		r.tell(tree.Output{Reports: salvaged.Reports}, r.now(), nil)
+		r.logReports(salvaged.Reports)
 		p.sent = nil // what is asked for now was never sent
 		r.resume(p, w, salvaged.Actions)
 	} else {

@@ -196,7 +196,7 @@ func (g *Cgroups) open(name string) (c *cgroup, fd int, err error) {
 // thawedFor is how long a group that was seen empty and not frozen is taken for one that
 // is not frozen: whoever freezes it meanwhile, beside coppice, might as well have done so
 // right after the next look. A restart that comes at once saves that look.
-const thawedFor = 50 * time.Millisecond
+const thawedFor = time.Second
 
 // leftThawed takes note that a group is empty and not frozen.
 func (g *Cgroups) leftThawed(c *cgroup) { g.made[c.path] = time.Now().Add(thawedFor) }
