@@ -64,7 +64,7 @@ var doors = map[string]struct {
 
 // coreImports is all of the standard library that the core may use: nothing
 // that knows a clock, a goroutine or a file.
-var coreImports = []string{"cmp", "container/heap", "errors", "fmt", "maps", "math", "reflect", "slices", "sort", "strconv", "strings"}
+var coreImports = []string{"cmp", "container/heap", "container/list", "errors", "fmt", "iter", "maps", "math", "reflect", "slices", "sort", "strconv", "strings"}
 
 // goStatements are the goroutines that the product starts, counted. Another one
 // belongs into the table in supervisor/doc.go first.

@@ -98,12 +98,7 @@ func (t *Tree) cutStart(s, c *node, call, cause uint64) bool {
 // start short now.
 func (t *Tree) cutByQueued(c *node) {
 	s := c.parent
-	for i, m := range s.inbox {
-		if r, ok := m.call.Request.(TerminateChild); ok && r.ID == c.id() && t.cutStart(s, c, m.call.ID, m.cause) {
-			s.inbox = append(s.inbox[:i:i], s.inbox[i+1:]...)
-			return
-		}
-	}
+	s.inbox.takeStop(c.id(), func(m message) bool { return t.cutStart(s, c, m.call.ID, m.cause) })
 }
 
 // find is a child of s by name; nil: OTP does not know it.
@@ -117,12 +112,7 @@ func (t *Tree) find(s *node, id string) *node {
 
 // isForgotten says that a node is only shown: OTP has dropped it.
 func (t *Tree) isForgotten(c *node) bool {
-	for _, f := range c.parent.forgotten {
-		if f == c {
-			return true
-		}
-	}
-	return false
+	return c.parent.forgotten.has(c)
 }
 
 // serve carries out a request whose turn has come.
@@ -234,7 +224,7 @@ func (t *Tree) answerStart(op *operation) {
 func (t *Tree) deleteChild(s *node, id string, cause uint64) Refusal {
 	c, refusal := t.idle(s, id)
 	if c != nil {
-		s.drop(c)
+		s.children.remove(c)
 		t.vanish(c, cause)
 	}
 	return refusal
@@ -275,13 +265,7 @@ func (t *Tree) startChild(s *node, spec ChildSpec, op operation) (Refusal, strin
 
 // unforget makes the name of a forgotten child free.
 func (t *Tree) unforget(c *node) {
-	s := c.parent
-	for i, f := range s.forgotten {
-		if f == c {
-			s.forgotten = append(s.forgotten[:i:i], s.forgotten[i+1:]...)
-			break
-		}
-	}
+	c.parent.forgotten.remove(c)
 	t.remove(c)
 }
 
@@ -293,7 +277,7 @@ func (t *Tree) added(s *node, op *operation) {
 	case op.cut, op.ignored && (c.spec.Restart == Temporary || s.simple()):
 		t.vanish(c, c.cause)
 	default:
-		s.children = append(s.children[:len(s.children):len(s.children)], c)
+		s.children.append(c)
 	}
 	t.answerStart(op)
 }
@@ -346,12 +330,12 @@ func (t *Tree) reorder(s *node, specs []ChildSpec) {
 		listed[c] = true
 		list = append(list, c)
 	}
-	for _, c := range s.children {
+	for c := range s.children.all() {
 		if !listed[c] {
 			list = append(list, c)
 		}
 	}
-	s.children = list
+	s.children.set(list)
 }
 
 // takeSpec replaces what a supervisor knows of a child. What is below a child
@@ -366,7 +350,7 @@ func (n *node) takeSpec(spec *ChildSpec) {
 		n.fitness = fitness{} // what was counted was counted by other rules
 	}
 	n.remain(spec)
-	n.spec = spec
+	n.wanted(spec)
 }
 
 // respec gives a supervisor other settings and another list of children.

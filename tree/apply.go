@@ -109,7 +109,7 @@ func (t *Tree) changed(s *node) {
 	}
 	if a.at.moving == nil {
 		var below []part
-		for _, c := range s.children {
+		for c := range s.children.all() {
 			if c.pending != nil {
 				below = append(below, part{supervisor: c.id()})
 			}
@@ -152,7 +152,7 @@ func (t *Tree) discard(s, c *node) {
 		t.unforget(c)
 		return
 	}
-	s.drop(c)
+	s.children.remove(c)
 	t.remove(c)
 }
 
@@ -224,18 +224,18 @@ func (t *Tree) adopt(s *node) {
 		before[old.Children[i].ID] = &old.Children[i]
 	}
 	a := adoption{tree: t, supervisor: s, dynamic: map[*node]bool{}}
-	for _, c := range s.children {
+	for c := range s.children.all() {
 		a.dynamic[c] = before[c.id()] == nil
 	}
 	for i := range new.Children {
 		a.child(before[new.Children[i].ID], &new.Children[i])
 	}
-	for _, c := range s.children { // children of start_child stay, behind the others
+	for c := range s.children.all() { // children of start_child stay, behind the others
 		if a.dynamic[c] {
 			a.list = append(a.list, c)
 		}
 	}
-	s.children = a.list
+	s.children.set(a.list)
 	s.op.steps = append(append(s.op.steps, a.starts...), a.restarts...)
 }
 

@@ -14,7 +14,7 @@ type forest struct {
 	tree *tree.Tree
 	now  tree.Time
 	ids  []string
-	refs map[string]tree.Ref
+	refs []tree.Ref // of ids; the number of a process is in its name
 	call uint64
 }
 
@@ -68,7 +68,7 @@ func (s shape) spec(size int, change func(i int, c *tree.ChildSpec)) tree.ChildS
 
 // plant makes a forest and boots it.
 func plant(spec tree.ChildSpec) *forest {
-	f := &forest{tree: tree.New(spec, tree.Options{}), refs: map[string]tree.Ref{}}
+	f := &forest{tree: tree.New(spec, tree.Options{})}
 	f.step(tree.Boot{})
 	return f
 }
@@ -83,10 +83,7 @@ func (f *forest) step(events ...tree.Event) {
 		for _, a := range out.Actions {
 			switch a := a.(type) {
 			case tree.Start:
-				if _, known := f.refs[a.ID]; !known {
-					f.ids = append(f.ids, a.ID)
-				}
-				f.refs[a.ID] = a.Ref
+				f.note(a.Ref)
 				events = append(events, tree.Started{Ref: a.Ref, PID: int(a.Generation)})
 			case tree.Stop:
 				events = append(events, tree.Exited{Ref: a.Ref, Exit: tree.Exit{Signal: "SIGTERM"}})
@@ -99,6 +96,25 @@ func (f *forest) step(events ...tree.Event) {
 	}
 }
 
+// note keeps who is started under a name that ends with a number of six digits.
+func (f *forest) note(ref tree.Ref) {
+	i := number(ref.ID)
+	for len(f.refs) <= i {
+		f.refs, f.ids = append(f.refs, tree.Ref{}), append(f.ids, "")
+	}
+	f.refs[i], f.ids[i] = ref, ref.ID
+}
+
+func number(id string) int {
+	i, err := strconv.Atoi(id[len(id)-6:])
+	if err != nil {
+		panic(err)
+	}
+	return i
+}
+
+func (f *forest) ref(id string) tree.Ref { return f.refs[number(id)] }
+
 // ask has an operator's request carried out.
 func (f *forest) ask(r tree.Request) {
 	f.call++
@@ -107,7 +123,7 @@ func (f *forest) ask(r tree.Request) {
 
 // crash ends a process by itself.
 func (f *forest) crash(id string) {
-	f.step(tree.Exited{Ref: f.refs[id], Exit: tree.Exit{Signal: "SIGKILL"}})
+	f.step(tree.Exited{Ref: f.ref(id), Exit: tree.Exit{Signal: "SIGKILL"}})
 }
 
 // next walks through the processes in leaps, so that neither the order of the tree nor
@@ -208,14 +224,14 @@ func BenchmarkReady(b *testing.B) {
 	}, func(b *testing.B, spec tree.ChildSpec) {
 		f := plant(spec)
 		for i := 0; i < len(f.ids); i++ { // a start follows the Ready of the one before
-			f.step(tree.Ready{Ref: f.refs[f.ids[i]]})
+			f.step(tree.Ready{Ref: f.refs[i]})
 		}
 		runtime.GC()
 		i := 0
 		for b.Loop() {
 			id := f.next(i)
 			f.crash(id)
-			f.step(tree.Ready{Ref: f.refs[id]})
+			f.step(tree.Ready{Ref: f.ref(id)})
 			i++
 		}
 	})
@@ -231,7 +247,7 @@ func BenchmarkHerd(b *testing.B) {
 		for b.Loop() {
 			events = events[:0]
 			for _, id := range f.ids {
-				events = append(events, tree.Exited{Ref: f.refs[id], Exit: tree.Exit{Signal: "SIGKILL"}})
+				events = append(events, tree.Exited{Ref: f.ref(id), Exit: tree.Exit{Signal: "SIGKILL"}})
 			}
 			f.step(events...)
 		}
@@ -252,7 +268,7 @@ func BenchmarkSignificant(b *testing.B) {
 				f := plant(spec)
 				b.StartTimer()
 				for _, id := range f.ids {
-					f.step(tree.Exited{Ref: f.refs[id]})
+					f.step(tree.Exited{Ref: f.ref(id)})
 				}
 			}
 			perNode(b, size)
@@ -269,14 +285,15 @@ func BenchmarkDynamic(b *testing.B) {
 			f := plantInstances(size)
 			runtime.GC()
 			for i := size; b.Loop(); i++ {
-				f.ask(tree.StartChild{Supervisor: "root", Spec: tree.ChildSpec{ID: instanceName(i)}})
-				f.ask(tree.TerminateChild{ID: instanceName(i - size + 1)})
+				f.ask(tree.StartChild{Supervisor: "root", Spec: tree.ChildSpec{ID: instanceName(i % (2 * size))}})
+				f.ask(tree.TerminateChild{ID: instanceName((i - size + 1) % (2 * size))})
 			}
 		})
 	}
 }
 
-func instanceName(i int) string { return "instance" + strconv.Itoa(i) }
+// instanceName is the name of an instance.
+func instanceName(i int) string { return fmt.Sprintf("instance%06d", i) }
 
 // plantInstances makes a template with instances.
 func plantInstances(size int) *forest {

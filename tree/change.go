@@ -69,7 +69,7 @@ func (d *differ) all(kind ChangeKind, c *ChildSpec, supervisor string) {
 	d.add(kind, c, supervisor, nil)
 	if c.Flags.Strategy == SimpleOneForOne {
 		if n := d.tree.index[c.ID]; kind == Removed && n != nil && n.simple() {
-			for _, x := range n.children {
+			for x := range n.children.all() {
 				d.add(kind, x.spec, c.ID, nil)
 			}
 		}

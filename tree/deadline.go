@@ -2,31 +2,49 @@ package tree
 
 import "container/heap"
 
-// timer is an entry of the queue of deadlines. It is stale when its node has
-// another deadline by now.
+// timer is an entry of the queue of deadlines.
 type timer struct {
 	at    Time
 	cause uint64 // the report behind the state
 	node  *node
 }
 
-// timers is a heap by time; of states that end together the older one comes
-// first. Entries are not searched for when a deadline is
-// dropped; they are skipped when they come up.
+// timers is a heap by time, with one entry for each node that has a deadline; of states
+// that end together the older one comes first. A node knows its entry: slot is that plus 1.
 type timers []timer
 
 func (q timers) Len() int { return len(q) }
 func (q timers) Less(i, j int) bool {
 	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].cause < q[j].cause
 }
-func (q timers) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *timers) Push(x any)   { *q = append(*q, x.(timer)) }
+
+func (q timers) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].node.slot, q[j].node.slot = i+1, j+1
+}
+
+// Push takes a node.
+func (q *timers) Push(x any) {
+	n := x.(*node)
+	n.slot = len(*q) + 1
+	*q = append(*q, timer{n.deadline, n.cause, n})
+}
+
 func (q *timers) Pop() any {
 	old := *q
-	last := old[len(old)-1]
+	n := old[len(old)-1].node
+	n.slot = 0
 	old[len(old)-1] = timer{}
 	*q = old[:len(old)-1]
-	return last
+	return n
+}
+
+// drop empties the queue.
+func (q *timers) drop() {
+	for _, entry := range *q {
+		entry.node.slot = 0
+	}
+	*q = nil
 }
 
 // setDeadline says when the present state of n ends by itself; 0: never.
@@ -35,8 +53,11 @@ func (t *Tree) setDeadline(n *node, at Time) {
 		return
 	}
 	n.deadline = at
+	if n.slot != 0 {
+		heap.Remove(&t.timers, n.slot-1)
+	}
 	if at != 0 {
-		heap.Push(&t.timers, timer{at, n.cause, n})
+		heap.Push(&t.timers, n)
 	}
 }
 
@@ -52,14 +73,10 @@ func (t *Tree) after(n *node, span Time) {
 
 // Deadline is when the next Step is due if no event comes before; false: never.
 func (t *Tree) Deadline() (Time, bool) {
-	for len(t.timers) > 0 {
-		first := t.timers[0]
-		if first.node.deadline == first.at && first.node.cause == first.cause {
-			return first.at, true
-		}
-		heap.Pop(&t.timers)
+	if len(t.timers) == 0 {
+		return 0, false
 	}
-	return 0, false
+	return t.timers[0].at, true
 }
 
 // expire ends every state whose time has come.
@@ -70,8 +87,7 @@ func (t *Tree) expire() {
 			return
 		}
 		n := t.timers[0].node
-		heap.Pop(&t.timers)
-		n.deadline = 0
+		t.setDeadline(n, 0)
 		switch {
 		case n.state == Starting:
 			t.startOverdue(n)
@@ -94,7 +110,7 @@ func (t *Tree) expire() {
 func (t *Tree) remember() {
 	t.each(func(n *node) {
 		if n.deadline != 0 {
-			heap.Push(&t.timers, timer{n.deadline, n.cause, n})
+			heap.Push(&t.timers, n)
 		}
 	})
 }

@@ -164,7 +164,7 @@
 // spec.go is what is wanted and check.go what is wrong with it. event.go,
 // request.go, action.go and report.go are the words; tree.go is Step. inbox.go
 // and todo.go are the two lists of a supervisor, node.go is the record of a
-// child. start.go, exit.go, restart.go with intensity.go, shutdown.go, admin.go and
+// child and siblings.go the list of those below one supervisor. start.go, exit.go, restart.go with intensity.go, shutdown.go, admin.go and
 // template.go are OTP's rules, each named after the part of supervisor.erl it answers
 // to. What OTP does not know of is in verdict.go (an end chooses a strategy),
 // backoff.go and rate.go (restarts wait), shortage.go (starts are put off), health.go,

@@ -20,19 +20,25 @@ func (v *salvager) drop() {
 			}
 			t.answerDropped(n)
 		}
-		for _, m := range n.inbox {
-			if m.kind == called {
-				t.act(Reply{ID: m.call.ID, Refusal: NoProc})
-			}
-		}
-		n.inbox = nil
-		if n.pending != nil {
-			n.pending = nil
-			t.restate(n)
+		if n.isSupervisor() {
+			t.forgetNews(n)
 		}
 	}
 	v.relist()
 	t.refuseChanges()
+}
+
+// forgetNews drops what a supervisor has not heard of yet.
+func (t *Tree) forgetNews(s *node) {
+	for _, m := range s.inbox.take() {
+		if m.kind == called {
+			t.act(Reply{ID: m.call.ID, Refusal: NoProc})
+		}
+	}
+	if s.pending != nil {
+		s.pending = nil
+		t.restate(s)
+	}
 }
 
 // answerDropped refuses the call behind what s is in the middle of. A child that
@@ -42,7 +48,7 @@ func (t *Tree) answerDropped(s *node) {
 	s.op = nil
 	switch op.kind {
 	case opAdd:
-		s.children = append(s.children, op.child)
+		s.children.append(op.child)
 		fallthrough
 	case opTerminate, opStart, opCycle:
 		t.act(Reply{ID: op.call, Refusal: NoProc})

@@ -55,11 +55,11 @@ func (t *Tree) processExited(e Exited) {
 	if n == nil || !n.runs() {
 		return
 	}
-	exit := e.Exit
-	n.left = &left{exit: exit, at: t.now, pid: n.pid}
+	n.left = &left{exit: e.Exit, at: t.now, pid: n.pid}
+	exit := &n.left.exit
 	n.frozen, n.stuck = false, ""
 	switch {
-	case n.state == Starting && n.spec.Ready == AtExit && n.spec.Success.accepts(exit):
+	case n.state == Starting && n.spec.Ready == AtExit && n.spec.Success.accepts(*exit):
 		t.startDone(n)
 		t.processEnded(n, exit, n.signalled)
 	case n.state == Stopping && n.ailing:
@@ -76,14 +76,14 @@ func (t *Tree) processExited(e Exited) {
 // processGone: nothing of the process is left, and nothing of the command after its
 // end.
 func (t *Tree) processGone(n *node) {
-	l := *n.left
+	l := n.left
 	n.alive, n.left = false, nil
 	switch {
 	case n.state == Stopping && n.overdue:
 		t.startFailed(n, blame{n.id(), &l.exit}, Report{PID: l.pid, Cause: n.lateness()})
 		n.overdue = false
 	case n.state == Stopping:
-		t.processStopped(n, &l)
+		t.processStopped(n, l)
 	case n.state == Starting:
 		t.startFailed(n, blame{n.id(), &l.exit}, Report{PID: l.pid, Cause: "it ended before it was ready: " + l.exit.String()})
 	default: // its supervisor hears of it in its turn
@@ -93,18 +93,18 @@ func (t *Tree) processGone(n *node) {
 
 // processEnded: an end nobody asked for. because is the report behind it, 0 if there
 // is none.
-func (t *Tree) processEnded(n *node, exit Exit, because uint64) {
+func (t *Tree) processEnded(n *node, exit *Exit, because uint64) {
 	reason := exit.reason()
 	if n.ailing {
 		reason = EndUnhealthy
 	}
-	n.lastEnd = &End{Reason: reason, Exit: &exit, At: t.now}
+	n.lastEnd = &End{Reason: reason, Exit: exit, At: t.now}
 	n.ranFor(t.now - n.upAt)
 	if exit.OOM {
 		because = t.report(Report{Kind: OOMKilled, Node: n.id(), PID: n.pid, Because: because})
 	}
-	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: &exit, Because: because})
-	n.end = ending{seq: seq, normal: !n.ailing && n.spec.Success.accepts(exit), blame: blame{n.id(), &exit}}
+	seq := t.report(Report{Kind: ExitSeen, Node: n.id(), PID: n.pid, Exit: exit, Because: because})
+	n.end = ending{seq: seq, normal: !n.ailing && n.spec.Success.accepts(*exit), blame: blame{n.id(), exit}}
 }
 
 // childEnded is what a supervisor does about a child that ended by itself
@@ -132,10 +132,10 @@ func (t *Tree) fail(n *node, cause uint64) {
 	if n.stuck == "" {
 		t.become(n, Failed, cause)
 	}
-	for _, c := range n.children {
+	for c := range n.children.all() {
 		t.fail(c, cause)
 	}
-	for _, c := range n.forgotten {
+	for c := range n.forgotten.all() {
 		t.fail(c, cause)
 	}
 }
@@ -148,11 +148,28 @@ func (t *Tree) autoShutdown(s, c *node) {
 		return
 	}
 	if s.spec.Flags.AutoShutdown == AllSignificant {
-		for _, x := range s.children {
-			if x.spec.Significant && (x.present() || x.pendingRestart()) {
-				return
-			}
+		if s.unfinished() != nil {
+			return
 		}
 	}
 	t.beginEnd(s, operation{reason: endAuto, by: c.id(), cause: c.end.seq, blame: c.end.blame})
+}
+
+// unfinished is a significant child of s that runs or is about to; nil: there is none. It
+// is looked for from the one on that was found last, so that many that end one after the
+// other are not looked at each time.
+func (s *node) unfinished() *node {
+	c := s.awaited
+	for range s.children.size {
+		if !s.children.has(c) {
+			c = s.children.first
+		}
+		if c.spec.Significant && (c.present() || c.pendingRestart()) {
+			s.awaited = c
+			return c
+		}
+		c = c.next
+	}
+	s.awaited = nil
+	return nil
 }

@@ -137,7 +137,7 @@ func (t *Tree) becomeUnhealthy(n *node, cause string) {
 
 // unhealthyEnded: an unhealthy process is gone, and nobody has asked to stop it
 // meanwhile.
-func (t *Tree) unhealthyEnded(n *node, exit Exit) {
+func (t *Tree) unhealthyEnded(n *node, exit *Exit) {
 	because := n.cause
 	t.become(n, Up, because) // and not alive: its supervisor has not heard of it
 	t.processEnded(n, exit, because)

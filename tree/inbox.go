@@ -1,5 +1,7 @@
 package tree
 
+import "slices"
+
 // messageKind says what a message in a supervisor's inbox is about.
 type messageKind uint8
 
@@ -23,9 +25,80 @@ type message struct {
 	call       Called
 }
 
+// stops says whether the message is a request to stop a child.
+func (m *message) stops() bool {
+	_, ok := m.call.Request.(TerminateChild)
+	return ok
+}
+
+// inbox is a queue of messages.
+type inbox struct {
+	queue []message
+	heard int // of queue, at its front
+	stops int // how many are left that stop a child
+}
+
+// inboxKept is how much room for messages an empty inbox keeps.
+const inboxKept = 16
+
+func (b *inbox) len() int { return len(b.queue) - b.heard }
+
+// left are the messages that are not heard yet. The slice is the inbox's own.
+func (b *inbox) left() []message { return b.queue[b.heard:] }
+
+func (b *inbox) push(m message) {
+	if b.heard > len(b.queue)/2 && len(b.queue) == cap(b.queue) {
+		b.queue = slices.Delete(b.queue, 0, b.heard)
+		b.heard = 0
+	}
+	b.queue = append(b.queue, m)
+	if m.stops() {
+		b.stops++
+	}
+}
+
+// pop takes the first message, which must be there.
+func (b *inbox) pop() message {
+	m := b.queue[b.heard]
+	b.queue[b.heard] = message{}
+	b.heard++
+	if m.stops() {
+		b.stops--
+	}
+	if b.heard == len(b.queue) {
+		b.heard, b.queue = 0, b.queue[:0]
+		if cap(b.queue) > inboxKept {
+			b.queue = nil
+		}
+	}
+	return m
+}
+
+// takeStop takes the first message that stops a child of this name and for which take
+// says so.
+func (b *inbox) takeStop(id string, take func(m message) bool) {
+	if b.stops == 0 {
+		return
+	}
+	for i, m := range b.left() {
+		if r, ok := m.call.Request.(TerminateChild); ok && r.ID == id && take(m) {
+			b.queue = slices.Delete(b.queue, b.heard+i, b.heard+i+1)
+			b.stops--
+			return
+		}
+	}
+}
+
+// take empties the inbox and returns what was left in it.
+func (b *inbox) take() []message {
+	left := b.left()
+	*b = inbox{}
+	return left
+}
+
 // send appends to a supervisor's inbox.
 func (t *Tree) send(s *node, m message) {
-	s.inbox = append(s.inbox, m)
+	s.inbox.push(m)
 	t.wake(s)
 }
 
@@ -35,12 +108,10 @@ func (t *Tree) send(s *node, m message) {
 func (t *Tree) work(s *node) {
 	for {
 		switch {
-		case s.op == nil && len(s.inbox) == 0:
+		case s.op == nil && s.inbox.len() == 0:
 			return
 		case s.op == nil:
-			m := s.inbox[0]
-			s.inbox = s.inbox[1:]
-			t.handle(s, m)
+			t.handle(s, s.inbox.pop())
 		case t.overtaken(s):
 			cause := s.cause
 			t.abandon(s)

@@ -9,12 +9,18 @@ type node struct {
 	// is replaced and never written to.
 	spec   *ChildSpec
 	parent *node // nil for the root
+	// list is where it stands below its supervisor, between two neighbours; nil while it is
+	// being added.
+	list       *siblings
+	prev, next *node
+	turn       int // its step in the end of its supervisor, see operation.stops
 
 	state      State
 	generation Generation
 	since      Time
 	cause      uint64 // the report behind state
 	deadline   Time   // of the present state, 0: none
+	slot       int    // of the deadline, see timers
 	restarts   int
 	held       bool // an operator stopped it
 
@@ -23,14 +29,19 @@ type node struct {
 	// node that is Up and not alive has died, and its supervisor has not yet
 	// heard of it (OTP: the 'EXIT' message is in the mailbox).
 	alive bool
-	end   ending
 	// killing: it was killed, and so is whatever of it is left to stop.
 	killing bool
-
+	asked   bool // its supervisor, or who stops the tree, wants it gone
+	counted bool // its incarnation was a restart, so its children's are
+	queues  bool // it waits in the queue of the budget
 	// Of a process.
+	overdue bool // its start timeout has passed: its end is a failed start
+	adopted bool // another runtime started it
+	frozen  bool // it does not run, an operator wants it so
+
+	end       ending
 	pid       int
 	lastEnd   *End
-	overdue   bool       // its start timeout has passed: its end is a failed start
 	signalled uint64     // an operator's signal, which causes its next end
 	ran       Generation // the last incarnation that had a process
 	upAt      Time
@@ -40,30 +51,44 @@ type node struct {
 	waits     string    // what it waits for in words, where that is not its own backoff
 	level     int       // restarts in a row that were delayed by backoff
 	chosen    *Strategy // that its last failure chose; nil: its supervisor's own
-	adopted   bool      // another runtime started it
 	fitness
 	watchdog Time // the span that its present incarnation has chosen, 0: none
-	frozen   bool // it does not run, an operator wants it so
 	// stuck says what is left of it that cannot be killed; "": nothing is known of
 	// such.
 	stuck string
 	begun any   // the Start of its present incarnation, where spec has another by now
 	left  *left // it has ended, and the command after its end has not; it is alive until then
 
-	// Of a supervisor.
-	children []*node // in start order (OTP: {Ids, Db})
+	*office
+}
+
+// office is what a supervisor has beside what every node has. Processes, of which there
+// are many, share the one that is vacant.
+type office struct {
+	children siblings // in start order (OTP: {Ids, Db})
 	// forgotten are children that OTP has no record of any more, kept to be
 	// shown: temporary ones whose process is gone.
-	forgotten []*node
-	inbox     []message  // OTP: the mailbox
+	forgotten siblings
+	inbox     inbox      // OTP: the mailbox
 	op        *operation // OTP: the blocking receive
 	window    []Time     // restarts that still count, oldest first
-	queued    bool       // among Tree.runnable
-	queues    bool       // it waits in the queue of the budget
-	asked     bool       // its supervisor, or who stops the tree, wants it gone
-	counted   bool       // its incarnation was a restart, so its children's are
+	awaited   *node      // a significant child that had not ended when one was looked for
 	// pending is the spec that Apply has for it and it has not heard of yet.
 	pending *ChildSpec
+	queued  bool // among Tree.runnable
+}
+
+// vacant stays empty: nobody may write to it.
+var vacant office
+
+// wanted gives a node its spec, and its office to one that is a supervisor by it.
+func (n *node) wanted(spec *ChildSpec) {
+	n.spec = spec
+	if n.isSupervisor() && (n.office == nil || n.office == &vacant) {
+		n.office = &office{}
+	} else if n.office == nil {
+		n.office = &vacant
+	}
 }
 
 // ending is how the last incarnation of a node ended.
@@ -101,7 +126,8 @@ func (n *node) pendingRestart() bool { return n.state == Restarting || n.state =
 
 // newNode makes a node that does not run and enters it into the index.
 func (t *Tree) newNode(spec *ChildSpec, parent *node) *node {
-	n := &node{spec: spec, parent: parent, state: Stopped, since: t.now}
+	n := &node{parent: parent, state: Stopped, since: t.now}
+	n.wanted(spec)
 	t.index[spec.ID] = n
 	return n
 }
@@ -110,8 +136,7 @@ func (t *Tree) newNode(spec *ChildSpec, parent *node) *node {
 // had under the same name and type stay, with their history; whatever else it
 // had is gone: a new incarnation knows its static spec only.
 func (t *Tree) populate(s *node) {
-	old := append(s.children, s.forgotten...)
-	s.children, s.forgotten = nil, nil
+	old := append(s.children.take(), s.forgotten.take()...)
 	known := make(map[string]*node, len(old))
 	for _, c := range old {
 		known[c.id()] = c
@@ -122,12 +147,15 @@ func (t *Tree) populate(s *node) {
 			c := known[spec.ID]
 			if c != nil && c.spec.Type == spec.Type {
 				delete(known, spec.ID)
-				c.spec, c.pending = spec, nil
+				c.wanted(spec)
+				if c.isSupervisor() {
+					c.pending = nil
+				}
 				t.become(c, Stopped, c.cause)
 			} else {
 				c = t.newNode(spec, s)
 			}
-			s.children = append(s.children, c)
+			s.children.append(c)
 			if c.isSupervisor() {
 				t.populate(c)
 			}
@@ -150,10 +178,10 @@ func (t *Tree) remove(n *node) {
 	if t.index[n.id()] == n {
 		delete(t.index, n.id())
 	}
-	for _, c := range n.children {
+	for c := range n.children.all() {
 		t.remove(c)
 	}
-	for _, c := range n.forgotten {
+	for c := range n.forgotten.all() {
 		t.remove(c)
 	}
 	n.parent = nil
@@ -186,27 +214,17 @@ func (t *Tree) becomeStarting(n *node, cause uint64) {
 	n.end = ending{}
 }
 
-// drop takes a child out of its supervisor's list, in which it must be.
-func (s *node) drop(c *node) {
-	for i, x := range s.children {
-		if x == c {
-			s.children = append(s.children[:i:i], s.children[i+1:]...)
-			return
-		}
-	}
-}
-
 // forget is what OTP does with a temporary child whose process is gone: it has
 // no record of it any more. An instance of a template vanishes, every other one
 // is still shown.
 func (t *Tree) forget(s, c *node) {
-	s.drop(c)
+	s.children.remove(c)
 	if s.simple() {
 		t.vanish(c, c.cause)
 		return
 	}
 	t.become(c, Finished, c.cause)
-	s.forgotten = append(s.forgotten, c)
+	s.forgotten.append(c)
 }
 
 // settleChild is what is left of a child that was stopped or swept: a
@@ -227,10 +245,10 @@ func (t *Tree) each(visit func(n *node)) { t.root.each(visit) }
 
 func (n *node) each(visit func(n *node)) {
 	visit(n)
-	for _, c := range n.children {
+	for c := range n.children.all() {
 		c.each(visit)
 	}
-	for _, c := range n.forgotten {
+	for c := range n.forgotten.all() {
 		c.each(visit)
 	}
 	if n.op != nil && n.op.kind == opAdd {

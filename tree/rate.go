@@ -1,8 +1,9 @@
 package tree
 
 import (
+	"container/list"
+	"iter"
 	"math"
-	"slices"
 	"strconv"
 )
 
@@ -37,8 +38,25 @@ func (r Rate) span(processes int) Time {
 // budget is what a tree may spend of its Rate, kept as one moment, and who waits for
 // it, the first one first.
 type budget struct {
-	whole Time // when all of Burst is there again
-	queue []*node
+	whole Time      // when all of Burst is there again
+	queue list.List // of *node
+	at    map[*node]*list.Element
+}
+
+// wait puts n at the end of the queue.
+func (b *budget) wait(n *node) {
+	if b.at == nil {
+		b.at = map[*node]*list.Element{}
+	}
+	n.queues, b.at[n] = true, b.queue.PushBack(n)
+}
+
+// waiting are those in the queue, the first one first.
+func (b *budget) waiting() iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		for e := b.queue.Front(); e != nil && yield(e.Value.(*node)); e = e.Next() {
+		}
+	}
 }
 
 // spend says whether the restart of n may begin now, and takes what it costs. Nobody
@@ -47,7 +65,7 @@ func (t *Tree) spend(n *node) bool {
 	if t.root.spec.Rate == (Rate{}) {
 		return true
 	}
-	if len(t.budget.queue) > 0 || t.turn(n, t.budget.whole) > t.now {
+	if t.budget.queue.Len() > 0 || t.turn(n, t.budget.whole) > t.now {
 		return false
 	}
 	t.budget.whole = t.charge(n, t.budget.whole, t.now)
@@ -75,7 +93,7 @@ func (t *Tree) charge(n *node, whole, at Time) Time {
 // cost is how many processes the restart of n starts.
 func (n *node) cost() int {
 	sum := 0
-	for _, x := range n.parent.span(n) {
+	for x := range between(n.parent.span(n)) {
 		if x.spec.Restart != Temporary || x == n {
 			sum += processes(x.spec)
 		}
@@ -111,13 +129,13 @@ func (t *Tree) delayPassed(n *node) {
 func (t *Tree) queueUp(n *node, because uint64) {
 	why := "the tree restarts at most " + t.root.spec.Rate.String()
 	before := ""
-	if waiting := len(t.budget.queue); waiting > 0 {
+	if waiting := t.budget.queue.Len(); waiting > 0 {
 		before = ", and " + strconv.Itoa(waiting) + " wait before it"
 	}
 	seq := t.report(Report{Kind: BackoffBegun, Node: n.id(), Because: because, Cause: why + before})
 	t.become(n, BackingOff, seq)
-	n.waits, n.queues = why, true
-	t.budget.queue = append(t.budget.queue, n)
+	n.waits = why
+	t.budget.wait(n)
 }
 
 // leaveQueue is for who does not wait any more.
@@ -126,10 +144,9 @@ func (t *Tree) leaveQueue(n *node) {
 		return
 	}
 	n.queues = false
-	if q := t.budget.queue; q[0] == n {
-		t.budget.queue = q[1:]
-	} else {
-		t.budget.queue = slices.DeleteFunc(q, func(x *node) bool { return x == n })
+	if e := t.budget.at[n]; e != nil { // else the whole tree has ended
+		t.budget.queue.Remove(e)
+		delete(t.budget.at, n)
 	}
 }
 
@@ -137,8 +154,8 @@ func (t *Tree) leaveQueue(n *node) {
 // any. Who is the first then has a deadline.
 func (t *Tree) admit() bool {
 	admitted := false
-	for len(t.budget.queue) > 0 {
-		n := t.budget.queue[0]
+	for t.budget.queue.Len() > 0 {
+		n := t.budget.queue.Front().Value.(*node)
 		if at := t.turn(n, t.budget.whole); at > t.now {
 			t.setDeadline(n, at)
 			break
@@ -160,14 +177,14 @@ type place struct {
 
 // places are all places in the queue, and when their turns come if nobody leaves.
 func (t *Tree) places() map[*node]place {
-	if len(t.budget.queue) == 0 {
+	if t.budget.queue.Len() == 0 {
 		return nil
 	}
-	places := make(map[*node]place, len(t.budget.queue))
+	places := make(map[*node]place, t.budget.queue.Len())
 	whole, at := t.budget.whole, t.now
-	for i, n := range t.budget.queue {
+	for n := range t.budget.waiting() {
 		at = max(at, t.turn(n, whole))
-		places[n] = place{i + 1, at}
+		places[n] = place{len(places) + 1, at}
 		whole = t.charge(n, whole, at)
 	}
 	return places

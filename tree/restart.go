@@ -15,30 +15,28 @@ func (t *Tree) restart(s, c *node, because uint64) {
 	}
 	seq := t.report(report)
 	t.become(c, Restarting, seq)
-	op := operation{kind: opRestart, child: c, cause: seq, counted: true}
-	for _, x := range slices.Backward(s.span(c)) {
+	op := operation{kind: opRestart, child: c, cause: seq, counted: true, steps: make([]step, 0, 2)}
+	for x := range between(s.span(c)) {
 		if x != c {
 			op.steps = append(op.steps, step{verb: stepStop, child: x})
 		}
 	}
+	slices.Reverse(op.steps)
 	op.steps = append(op.steps, step{verb: stepRestart, child: c})
 	t.begin(s, op)
 }
 
-// span is the part of the list that a restart of c stops and starts. What it
-// returns is not changed by a later change of the list.
-func (s *node) span(c *node) []*node {
-	switch s.strategy(c) {
-	case OneForAll:
-		return s.children
-	case RestForOne:
-		for i, x := range s.children {
-			if x == c {
-				return s.children[i:]
-			}
+// span is the part of the list that a restart of c stops and starts.
+func (s *node) span(c *node) (first, last *node) {
+	if s.children.has(c) {
+		switch s.strategy(c) {
+		case OneForAll:
+			return s.children.first, s.children.last
+		case RestForOne:
+			return c, s.children.last
 		}
 	}
-	return []*node{c}
+	return c, c
 }
 
 // delayOrStart follows the stops of a sweep: the child that caused it waits for
@@ -65,7 +63,7 @@ func (t *Tree) delayOrStart(s *node) {
 // one is retried and this one stays stopped.
 func (t *Tree) addStarts(s *node) {
 	t.become(s.op.child, Stopped, s.op.cause)
-	for _, x := range s.span(s.op.child) {
+	for x := range between(s.span(s.op.child)) {
 		// The stops have forgotten the temporary ones. One that came while a
 		// backoff passed is not the sweep's to start either.
 		if x.spec.Restart != Temporary || x == s.op.child {

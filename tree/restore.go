@@ -129,22 +129,25 @@ func (r *restorer) place() {
 		r.saved.Nodes = []SavedNode{{Supervisor: -1}}
 	}
 	for i, s := range r.saved.Nodes {
-		n := &node{spec: r.shared(s.Spec)}
+		n := &node{}
+		n.wanted(r.shared(s.Spec))
 		r.nodes = append(r.nodes, n)
 		switch {
 		case i == 0 && s.Supervisor == -1 && s.Place == PlaceChild:
 			r.tree.root = n
 		case s.Supervisor < 0 || s.Supervisor >= i:
 			r.fail("node %d has the supervisor %d", i, s.Supervisor)
+		case !r.nodes[s.Supervisor].isSupervisor():
+			r.fail("node %d is below a process", i)
 		default:
 			n.parent = r.nodes[s.Supervisor]
 		}
 		switch {
 		case n.parent == nil || s.Place == PlaceAdding:
 		case s.Place == PlaceChild:
-			n.parent.children = append(n.parent.children, n)
+			n.parent.children.append(n)
 		case s.Place == PlaceForgotten:
-			n.parent.forgotten = append(n.parent.forgotten, n)
+			n.parent.forgotten.append(n)
 		default:
 			r.fail("node %d has the place %q", i, s.Place)
 		}
@@ -176,9 +179,10 @@ func (r *restorer) node(i int) {
 	n.end = ending{seq: s.End.Seq, normal: s.End.Normal, gaveUp: s.End.GaveUp, blame: s.End.Blame.restored()}
 	n.pid, n.overdue, n.signalled, n.ran, n.upAt, n.level = s.PID, s.Overdue, s.Signalled, s.Ran, s.UpAt, s.Level
 	n.undrawn, n.tries, n.tried, n.waits = s.Undrawn, max(s.Tries, 0), s.Tried, s.Waits
-	n.adopted, n.chosen, n.window = s.Adopted, clone(s.Chosen), slices.Clone(s.Window)
+	n.adopted, n.chosen = s.Adopted, clone(s.Chosen)
 	n.fitness = fitness{condition: s.Condition, passed: s.Passed, failed: s.Failed, trouble: s.Trouble, ailing: s.Ailing}
 	n.watchdog, n.frozen, n.stuck = max(s.Watchdog, 0), s.Frozen, s.Stuck
+	r.tree.stuck = r.tree.stuck || n.stuck != ""
 	if n.lastEnd = clone(s.LastEnd); n.lastEnd != nil {
 		n.lastEnd.Exit = clone(n.lastEnd.Exit)
 	}
@@ -188,16 +192,27 @@ func (r *restorer) node(i int) {
 	if l := s.Left; l != nil {
 		n.left = &left{l.Exit, l.At, l.PID}
 	}
+	switch {
+	case n.isSupervisor():
+		r.office(s, n)
+	case s.Pending != nil || len(s.Inbox)+len(s.Window) > 0 || s.Operation != nil:
+		r.fail("%s is a process and has what a supervisor has", n.id())
+	}
+	r.adding(i)
+}
+
+// office is what a supervisor has beside what every node has.
+func (r *restorer) office(s *SavedNode, n *node) {
+	n.window = slices.Clone(s.Window)
 	if s.Pending != nil {
 		n.pending = r.shared(*s.Pending)
 	}
 	for _, m := range s.Inbox {
-		n.inbox = append(n.inbox, r.message(m))
+		n.inbox.push(r.message(m))
 	}
 	if s.Operation != nil {
 		n.op = r.operation(s.Operation)
 	}
-	r.adding(i)
 }
 
 // adding checks that a node in no list yet is the one that its supervisor adds.
@@ -253,7 +268,11 @@ func (r *restorer) operation(s *SavedOperation) *operation {
 		r.fail("an operation of the kind %q has no steps", s.Kind)
 	}
 	for _, st := range s.Steps {
-		op.steps = append(op.steps, step{verb: word[stepVerb](r, "step", st.Verb, verbWords), child: r.at(st.Child), call: st.Call})
+		c := r.at(st.Child)
+		if c != nil && op.kind == opEnd {
+			c.turn = len(op.steps)
+		}
+		op.steps = append(op.steps, step{verb: word[stepVerb](r, "step", st.Verb, verbWords), child: c, call: st.Call})
 	}
 	return op
 }
@@ -306,8 +325,7 @@ func (r *restorer) queue() {
 			r.fail("node %d waits for its turn and has none to wait for", place)
 			continue
 		}
-		n.queues = true
-		r.tree.budget.queue = append(r.tree.budget.queue, n)
+		r.tree.budget.wait(n)
 	}
 }
 

@@ -48,9 +48,7 @@ func (t *Tree) Salvage(now Time, living []Living) Output {
 			t.settle()
 		}
 	}
-	out := t.out
-	t.out = Output{}
-	return out
+	return t.said()
 }
 
 // salvager is one Salvage.
@@ -138,7 +136,7 @@ func (v *salvager) supervisor(s *node) {
 	}
 	s.alive, s.held, s.asked, s.killing = true, false, false, false
 	v.unforget(s)
-	for _, c := range slices.Clone(s.children) {
+	for _, c := range s.children.slice() {
 		v.child(s, c)
 	}
 	if t.shutdown == nil {
@@ -148,14 +146,11 @@ func (v *salvager) supervisor(s *node) {
 
 // unforget gives the living that OTP would not know their place again.
 func (v *salvager) unforget(s *node) {
-	list := s.listed()
 	lives := func(c *node) bool { _, ok := v.living[c]; return ok || v.holds[c] }
-	if !slices.ContainsFunc(s.forgotten, lives) {
+	if !slices.ContainsFunc(s.forgotten.slice(), lives) {
 		return
 	}
-	gone := slices.DeleteFunc(slices.Clone(s.forgotten), lives)
-	s.children = slices.DeleteFunc(slices.Clone(list), func(c *node) bool { return slices.Contains(gone, c) })
-	s.forgotten = gone
+	s.children.set(slices.DeleteFunc(s.listed(), func(c *node) bool { return s.forgotten.has(c) && !lives(c) }))
 }
 
 // child is what becomes of a child of a supervisor that is up.
@@ -189,7 +184,7 @@ func (v *salvager) lost(c *node) {
 	}
 	v.tree.become(c, Up, c.cause)
 	c.alive = false
-	v.tree.processEnded(c, Exit{Lost: true}, c.signalled)
+	v.tree.processEnded(c, &Exit{Lost: true}, c.signalled)
 	v.tree.send(c.parent, message{kind: childExit, child: c, generation: c.generation})
 	c.ailing, c.killing, c.frozen, c.stuck = false, false, false, ""
 	c.pid = 0
@@ -198,7 +193,7 @@ func (v *salvager) lost(c *node) {
 // rest stops a child of which nothing lives, with all below it.
 func (v *salvager) rest(s, c *node) {
 	t := v.tree
-	for _, x := range slices.Clone(c.children) {
+	for _, x := range c.children.slice() {
 		v.rest(c, x)
 	}
 	if !c.present() && !c.pendingRestart() {
@@ -233,7 +228,7 @@ func (v *salvager) goOn(s *node, ended bool) {
 		}
 	}
 	undone := ended || op != nil && op.kind == opEnd
-	for _, c := range s.children {
+	for c := range s.children.all() {
 		if again[c] || !v.booted || undone && c.spec.Restart != Temporary {
 			t.send(s, message{kind: startAgain, child: c, cause: v.cause})
 		}

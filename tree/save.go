@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 )
@@ -10,17 +9,22 @@ import (
 // what it returns shares nothing with the tree but the Starts and the lists of
 // Success and OnExit, which nobody changes.
 func (t *Tree) Save() Saved {
-	s := saver{places: map[*node]int{}, specs: map[specKey]int{}, starts: map[any]int{}}
+	size := len(t.index)
+	s := saver{
+		nodes: make([]*node, 0, size), places: make(map[*node]int, size),
+		known: make(map[*ChildSpec]int, size), named: make(map[string][]int, size), starts: map[any]int{},
+	}
 	s.out = Saved{
 		Options: t.opts, Seq: t.seq, Generation: t.gen, LastCall: t.lastCall, Resumed: t.resumed,
 		Waiting: slices.Clone(t.waiting), Shutdown: clone(t.shutdown), Halt: clone(t.ended),
 	}
+	s.out.Nodes, s.out.Specs = make([]SavedNode, 0, size), make([]SavedSpec, 0, size)
 	s.number(t, t.root, -1, PlaceChild)
-	for _, n := range s.nodes {
-		s.node(n)
+	for i, n := range s.nodes {
+		s.node(&s.out.Nodes[i], n)
 	}
 	s.out.Whole = t.budget.whole
-	for _, n := range t.budget.queue {
+	for n := range t.budget.waiting() {
 		s.out.Queue = append(s.out.Queue, s.place(n))
 	}
 	if a := t.change; a != nil {
@@ -48,7 +52,8 @@ type saver struct {
 	out    Saved
 	nodes  []*node
 	places map[*node]int
-	specs  map[specKey]int
+	known  map[*ChildSpec]int // the places of specs that were saved already
+	named  map[string][]int   // of specs, by their name
 	starts map[any]int
 }
 
@@ -58,10 +63,10 @@ func (s *saver) number(t *Tree, n *node, above int, place NodePlace) {
 	s.places[n] = at
 	s.nodes = append(s.nodes, n)
 	s.out.Nodes = append(s.out.Nodes, SavedNode{Supervisor: above, Place: place, Shadowed: t.index[n.id()] != n})
-	for _, c := range n.children {
+	for c := range n.children.all() {
 		s.number(t, c, at, PlaceChild)
 	}
-	for _, c := range n.forgotten {
+	for c := range n.forgotten.all() {
 		s.number(t, c, at, PlaceForgotten)
 	}
 	if n.op != nil && n.op.kind == opAdd {
@@ -77,8 +82,7 @@ func (s *saver) place(n *node) int {
 	return -1
 }
 
-func (s *saver) node(n *node) {
-	o := &s.out.Nodes[s.places[n]]
+func (s *saver) node(o *SavedNode, n *node) {
 	o.Spec = s.spec(n.spec)
 	o.State, o.Generation, o.Since, o.Cause, o.Deadline = n.state, n.generation, n.since, n.cause, n.deadline
 	o.Restarts, o.Held, o.Alive, o.Killing, o.Asked, o.Counted = n.restarts, n.held, n.alive, n.killing, n.asked, n.counted
@@ -102,7 +106,7 @@ func (s *saver) node(n *node) {
 		at := s.spec(n.pending)
 		o.Pending = &at
 	}
-	for _, m := range n.inbox {
+	for _, m := range n.inbox.left() {
 		s.message(o, n, m)
 	}
 	if n.op != nil {
@@ -172,48 +176,36 @@ func (s *saver) call(c Called) SavedCall {
 	return o
 }
 
-// specKey is what makes two specs one. Lists are in it as text.
-type specKey struct {
-	id                string
-	kind              ChildType
-	restart           RestartType
-	shutdown          Shutdown
-	significant       bool
-	start             int
-	ready             Readiness
-	timeout           Time
-	success, children string
-	onExit            string
-	backoff           Backoff
-	health            Health
-	before, after     bool
-	flags             Flags
-	extra             string
-	rate              Rate
-}
-
 // spec is the place of a spec. A node's spec is almost always the one that its
 // supervisor's static spec has for it: each is saved once, so that the size is
 // that of the tree, whatever its depth.
 func (s *saver) spec(c *ChildSpec) int {
-	children, start := s.list(c.Children), s.start(c.Start)
-	key := specKey{
-		c.ID, c.Type, c.Restart, c.Shutdown, c.Significant, start, c.Ready, c.StartTimeout,
-		fmt.Sprintf("%#v", c.Success), fmt.Sprintf("%#v", children), fmt.Sprintf("%#v", c.OnExit), c.Backoff, c.Health, c.BeforeStart, c.AfterExit, c.Flags,
-		fmt.Sprintf("%#v", c.Extra), c.Rate,
-	}
-	at, ok := s.specs[key]
+	at, ok := s.known[c]
 	if !ok {
-		at = len(s.out.Specs)
-		s.specs[key] = at
-		s.out.Specs = append(s.out.Specs, SavedSpec{
-			ID: c.ID, Type: c.Type, Restart: c.Restart, Shutdown: c.Shutdown, Significant: c.Significant,
-			Start: start, Ready: c.Ready, StartTimeout: c.StartTimeout, Success: c.Success,
-			OnExit: c.OnExit, Backoff: c.Backoff, Health: c.Health,
-			BeforeStart: c.BeforeStart, AfterExit: c.AfterExit, Flags: c.Flags, Rate: c.Rate, Children: children,
-			Extra: c.Extra,
-		})
+		at = s.newSpec(c)
+		s.known[c] = at
 	}
+	return at
+}
+
+// newSpec is the place of a spec that may equal one that was saved: then that has the same
+// name.
+func (s *saver) newSpec(c *ChildSpec) int {
+	spec := SavedSpec{
+		ID: c.ID, Type: c.Type, Restart: c.Restart, Shutdown: c.Shutdown, Significant: c.Significant,
+		Start: s.start(c.Start), Ready: c.Ready, StartTimeout: c.StartTimeout, Success: c.Success,
+		OnExit: c.OnExit, Backoff: c.Backoff, Health: c.Health,
+		BeforeStart: c.BeforeStart, AfterExit: c.AfterExit, Flags: c.Flags, Rate: c.Rate, Children: s.list(c.Children),
+		Extra: c.Extra,
+	}
+	for _, at := range s.named[c.ID] {
+		if reflect.DeepEqual(s.out.Specs[at], spec) {
+			return at
+		}
+	}
+	at := len(s.out.Specs)
+	s.named[c.ID] = append(s.named[c.ID], at)
+	s.out.Specs = append(s.out.Specs, spec)
 	return at
 }
 

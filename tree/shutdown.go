@@ -1,7 +1,5 @@
 package tree
 
-import "slices"
-
 // beginStop begins to stop a child and says whether there is anything to wait
 // for. Brutal stops grant no time. A child that has died already, unheard, is
 // found dead: its end has no other effect (OTP: unlink_flush).
@@ -78,7 +76,7 @@ func (t *Tree) kill(n *node) {
 // one that is being killed, and of one whose children are instances of a
 // template, which have no order.
 func (t *Tree) stopTogether(s *node) {
-	for _, c := range slices.Backward(s.children) {
+	for c := range s.children.backward() {
 		t.beginStop(c, s.killing, s.op.cause)
 	}
 }
@@ -95,7 +93,8 @@ func (t *Tree) beginEnd(s *node, op operation) {
 		op.cause = t.report(Report{Kind: StopBegun, Node: s.id(), Child: child, Because: op.cause})
 		t.become(s, Stopping, op.cause)
 	}
-	for _, c := range slices.Backward(s.children) {
+	for c := range s.children.backward() {
+		c.turn = len(op.steps)
 		op.steps = append(op.steps, step{verb: stepStop, child: c})
 	}
 	t.begin(s, op)
@@ -155,9 +154,7 @@ func (t *Tree) supervisorGone(s *node, op *operation) {
 
 // refuseInbox answers who waits for a supervisor that has ended.
 func (t *Tree) refuseInbox(s *node) {
-	inbox := s.inbox
-	s.inbox = nil
-	for _, m := range inbox {
+	for _, m := range s.inbox.take() {
 		switch m.kind {
 		case called:
 			t.act(Reply{ID: m.call.ID, Refusal: NoProc})
@@ -192,7 +189,8 @@ func (t *Tree) haltFor(root *node, op *operation) {
 func (t *Tree) halt(h Halt) {
 	h.Left = t.survivors()
 	t.ended = &h
-	t.runnable, t.timers, t.budget = nil, nil, budget{}
+	t.runnable, t.ran, t.budget = nil, 0, budget{}
+	t.timers.drop()
 	t.refuseChanges()
 	for _, id := range t.waiting {
 		reply := Reply{ID: id}

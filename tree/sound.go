@@ -8,12 +8,8 @@ import "fmt"
 // whatever is to happen later is in an inbox, in steps or in the queue of
 // deadlines.
 func (t *Tree) sound() error {
-	a := auditor{tree: t, listed: map[*node]bool{}}
-	t.each(func(n *node) {
-		for _, c := range n.children {
-			a.listed[c] = true
-		}
-	})
+	a := auditor{tree: t, news: map[news]bool{}}
+	t.each(a.hear)
 	a.root(t.root)
 	t.each(func(n *node) {
 		a.spec(n.spec)
@@ -30,8 +26,8 @@ func (t *Tree) sound() error {
 
 // auditor keeps the first fault.
 type auditor struct {
-	tree   *Tree
-	listed map[*node]bool // the nodes that are in children
+	tree *Tree
+	news map[news]bool // of children, that waits in inboxes
 	// changing counts who has a part of an Apply to do.
 	changing int
 	err      error
@@ -56,7 +52,7 @@ func (a *auditor) root(n *node) {
 	case !n.alive:
 		a.want(n.generation == 0 && t.shutdown == nil, n, "has ended, and there was no end")
 	case t.shutdown != nil:
-		a.want(n.asked && (n.state == Stopping || n.will(parentStop, nil)), n, "was asked to end and does not")
+		a.want(n.asked && (n.state == Stopping || a.will(n, parentStop, nil)), n, "was asked to end and does not")
 	}
 	a.want(t.shutdown != nil || len(t.waiting) == 0, n, "does not end, and %v wait for it", t.waiting)
 	a.want(t.opts.Seq <= t.seq, n, "has no report before %d and is at %d", t.opts.Seq, t.seq)
@@ -108,24 +104,42 @@ func (a *auditor) deadline(n *node) {
 		a.want(n.state == BackingOff || n.state == Stopping || n.state == Starting && !n.isSupervisor(), n, "has a deadline and is %s", n.state)
 	case n.state == BackingOff && (n.undrawn > 0 || n.queues):
 	case n.state == BackingOff:
-		a.want(n.parent != nil && n.parent.will(resume, n), n, "waits for a backoff that does not pass")
+		a.want(n.parent != nil && a.will(n.parent, resume, n), n, "waits for a backoff that does not pass")
+	}
+}
+
+// news is a message about a child. A restart is tried again whatever the generation.
+type news struct {
+	kind       messageKind
+	supervisor *node
+	child      *node
+	generation Generation
+}
+
+// hear notes what waits in the inbox of s.
+func (a *auditor) hear(s *node) {
+	for _, m := range s.inbox.left() {
+		n := news{m.kind, s, m.child, m.generation}
+		if m.child == nil || m.kind == tryAgain {
+			n.generation = 0
+		}
+		a.news[n] = true
 	}
 }
 
 // will says whether news of c, as it is now, waits in the inbox of s; nil for news
 // of no child.
-func (s *node) will(kind messageKind, c *node) bool {
-	for _, m := range s.inbox {
-		if m.kind == kind && m.child == c && (c == nil || kind == tryAgain || m.generation == c.generation) {
-			return true
-		}
+func (a *auditor) will(s *node, kind messageKind, c *node) bool {
+	n := news{kind: kind, supervisor: s, child: c}
+	if c != nil && kind != tryAgain {
+		n.generation = c.generation
 	}
-	return false
+	return a.news[n]
 }
 
 // child is what holds for c because of the supervisor that it has.
 func (a *auditor) child(s, c *node) {
-	if !a.listed[c] && !s.adds(c) {
+	if !s.children.has(c) && !s.adds(c) {
 		a.want(c.state == Finished || c.state == Failed, c, "is forgotten and %s", c.state)
 		return
 	}
@@ -135,14 +149,14 @@ func (a *auditor) child(s, c *node) {
 	}
 	switch c.state {
 	case Up:
-		a.want(c.alive || s.will(childExit, c), c, "has died, and nobody will hear of it")
+		a.want(c.alive || a.will(s, childExit, c), c, "has died, and nobody will hear of it")
 	case Starting:
 		a.want(s.head(c) != nil && s.head(c).verb == stepStart || s.ends(c), c, "starts by itself")
 	case Stopping:
 		a.want(c.stuck != "" || s.head(c) != nil || s.ends(c) || c.isSupervisor() && !c.asked || c.ailing, c, "stops by itself")
 	case Restarting:
 		op := s.op
-		a.want(op != nil && op.kind == opRestart && op.child == c || s.will(tryAgain, c) || s.ends(c), c, "waits for a restart, and none comes")
+		a.want(op != nil && op.kind == opRestart && op.child == c || a.will(s, tryAgain, c) || s.ends(c), c, "waits for a restart, and none comes")
 	}
 }
 
@@ -153,16 +167,10 @@ func (s *node) ends(c *node) bool {
 	if s.op == nil || s.op.kind != opEnd {
 		return false
 	}
-	for _, st := range s.op.steps {
-		if st.child == c {
-			return true
-		}
-	}
-	return false
+	return s.op.stops(c)
 }
 
 func (a *auditor) process(n *node) {
-	a.want(len(n.children)+len(n.forgotten)+len(n.inbox)+len(n.window) == 0 && n.op == nil && n.pending == nil, n, "is a process and has what a supervisor has")
 	if n.left != nil {
 		a.want(n.alive && n.pid == 0 && n.deadline == 0, n, "has ended and goes on")
 		a.want(n.state != Up || n.told(), n, "has ended by itself, and that was not told")
@@ -170,16 +178,16 @@ func (a *auditor) process(n *node) {
 }
 
 func (a *auditor) supervisor(s *node) {
-	a.want(s.alive || s.op == nil && len(s.inbox) == 0, s, "has ended and goes on")
+	a.want(s.alive || s.op == nil && s.inbox.len() == 0, s, "has ended and goes on")
 	a.want(s.left == nil, s, "is a supervisor and has what a process has")
 	a.want(!s.alive || s.state == Up || s.op != nil, s, "is %s and does nothing", s.state)
-	a.want(s.op != nil || len(s.inbox) == 0, s, "does nothing and has something to hear")
+	a.want(s.op != nil || s.inbox.len() == 0, s, "does nothing and has something to hear")
 	a.want(!s.killing || !s.alive || s.op != nil && s.op.kind == opEnd, s, "is killed and does not end")
 	if s.pending != nil {
 		a.want(s.pending.Type == Supervisor && s.pending.ID == s.id(), s, "is to become %s", s.pending.ID)
 		a.spec(s.pending)
 	}
-	for _, m := range s.inbox {
+	for _, m := range s.inbox.left() {
 		a.message(s, m)
 	}
 	if s.op != nil {
@@ -220,7 +228,7 @@ func (a *auditor) operation(s *node, op *operation) {
 		a.want(s.state != Up, s, "has started and starts")
 	case opEnd:
 		a.want(s.state == Stopping || s.state == Starting && op.reason == endInitFailed, s, "is %s and ends", s.state)
-		for _, c := range s.children {
+		for c := range s.children.all() {
 			a.want(!c.present() || s.ends(c) || c.stuck != "", s, "ends and leaves %s", c.id())
 		}
 	default:
@@ -235,7 +243,7 @@ func (a *auditor) operation(s *node, op *operation) {
 	a.steps(s, op)
 }
 
-func (a *auditor) own(s, c *node) bool { return c != nil && c.parent == s && a.listed[c] }
+func (a *auditor) own(s, c *node) bool { return c != nil && c.parent == s && s.children.has(c) }
 
 // steps are those that op can have left: of one kind after the other, none for
 // one child twice but its start after its pause.
@@ -297,7 +305,7 @@ func (a *auditor) head(s *node, st *step) {
 		a.want(c.state == Starting || c.state == Stopping && c.overdue || c.state == BackingOff && c.deadline > 0, s, "waits for the start of %s, which is %s", c.id(), c.state)
 	case stepStop, stepPause, stepDiscard:
 		// Under Options.OTP a supervisor that was asked may be up until it comes to it.
-		ends := c.state == Stopping || c.isSupervisor() && c.alive && c.will(parentStop, nil)
+		ends := c.state == Stopping || c.isSupervisor() && c.alive && a.will(c, parentStop, nil)
 		a.want(ends && c.asked && !c.overdue && !c.ailing, s, "waits for the end of %s, which is %s", c.id(), c.state)
 	default:
 		a.want(false, s, "waits for nobody")

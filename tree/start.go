@@ -31,7 +31,7 @@ func (t *Tree) startSupervisor(s *node, because uint64, counted bool) {
 	if counted {
 		s.restarts++
 	}
-	s.window, s.inbox = nil, nil
+	s.window, s.inbox = nil, inbox{}
 	if s.pending != nil {
 		s.spec, s.pending = s.pending, nil
 	}
@@ -42,7 +42,7 @@ func (t *Tree) startSupervisor(s *node, because uint64, counted bool) {
 		return
 	}
 	op := operation{kind: opBoot, cause: seq, counted: counted}
-	for _, c := range s.children {
+	for c := range s.children.all() {
 		op.steps = append(op.steps, step{verb: stepStart, child: c})
 	}
 	t.begin(s, op)

@@ -137,9 +137,9 @@ func (t *Tree) WhichChildren(id string) ([]Status, bool) {
 	if s == nil || !s.isSupervisor() || !s.alive {
 		return nil, false
 	}
-	list := make([]Status, len(s.children))
-	for i, c := range s.children {
-		list[i] = c.status(false, nil)
+	list := make([]Status, 0, s.children.size)
+	for c := range s.children.all() {
+		list = append(list, c.status(false, nil))
 	}
 	return list, true
 }
@@ -150,11 +150,11 @@ func (t *Tree) CountChildren(id string) (Counts, bool) {
 	if s == nil || !s.isSupervisor() || !s.alive {
 		return Counts{}, false
 	}
-	n := Counts{Specs: len(s.children)}
+	n := Counts{Specs: s.children.size}
 	if s.simple() {
 		n.Specs = 1
 	}
-	for _, c := range s.children {
+	for c := range s.children.all() {
 		if c.present() {
 			n.Active++
 		}
@@ -228,14 +228,14 @@ func (n *node) shown() State {
 // listed are the children to show: forgotten ones in their place in the tree
 // file.
 func (n *node) listed() []*node {
-	if len(n.forgotten) == 0 {
-		return n.children
+	if n.forgotten.size == 0 {
+		return n.children.slice()
 	}
 	place := make(map[string]int, len(n.spec.Children))
 	for i := range n.spec.Children {
 		place[n.spec.Children[i].ID] = i + 1
 	}
-	list := append(slices.Clone(n.forgotten), n.children...)
+	list := append(n.forgotten.slice(), n.children.slice()...)
 	slices.SortStableFunc(list, func(a, b *node) int {
 		pa, pb := place[a.id()], place[b.id()]
 		switch {

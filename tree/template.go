@@ -42,9 +42,9 @@ func (t *Tree) Instances(supervisor string) []string {
 	if n == nil || !n.simple() {
 		return nil
 	}
-	names := make([]string, len(n.children))
-	for i, c := range n.children {
-		names[i] = c.id()
+	names := make([]string, 0, n.children.size)
+	for c := range n.children.all() {
+		names = append(names, c.id())
 	}
 	return names
 }
@@ -56,7 +56,7 @@ func (t *Tree) Size() int { return len(t.index) }
 // process: how it is restarted and stopped is another at once, how it is started
 // from its next start on (supervisor.erl code_change/3).
 func (s *node) retemplate() {
-	for _, c := range s.children {
+	for c := range s.children.all() {
 		c.takeSpec(instance(s.template(), c.id(), c.spec.Extra))
 	}
 }
@@ -64,7 +64,7 @@ func (s *node) retemplate() {
 // full says that s may not have another instance.
 func (s *node) full() bool {
 	most := s.spec.Flags.MaxChildren
-	return s.simple() && most > 0 && len(s.children) >= most
+	return s.simple() && most > 0 && s.children.size >= most
 }
 
 // vanish removes a child of which nothing is known any more, and tells so.

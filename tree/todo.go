@@ -25,6 +25,11 @@ type operation struct {
 	why    string // what a failed start said
 }
 
+// stops says whether an opEnd has c still to stop.
+func (op *operation) stops(c *node) bool {
+	return c.turn >= op.next && c.turn < len(op.steps) && op.steps[c.turn].child == c
+}
+
 type opKind uint8
 
 const (
@@ -140,7 +145,7 @@ func (t *Tree) stepStopped(s *node) {
 	case stepPause:
 		t.become(c, Stopped, c.cause)
 	case stepDiscard:
-		s.drop(c)
+		s.children.remove(c)
 		t.remove(c)
 		t.report(Report{Kind: ChildRemoved, Node: c.id(), Because: s.op.cause})
 	}
@@ -228,7 +233,7 @@ func (t *Tree) abandon(s *node) {
 		t.act(Reply{ID: op.call, Refusal: NoProc})
 	case opAdd:
 		// Its process may be there already: it is stopped with the others.
-		s.children = append(s.children, op.child)
+		s.children.append(op.child)
 		t.act(Reply{ID: op.call, Refusal: NoProc})
 	case opChange:
 		t.send(s, message{kind: apply}) // the rest is done when s has ended

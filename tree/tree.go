@@ -28,10 +28,14 @@ type Tree struct {
 	index map[string]*node
 	gen   Generation
 	seq   uint64
-	out   Output
+	out   Output // what said will return
 
-	// runnable are the supervisors that have something to hear or to do.
+	// stuck says that there was a process once that could not be killed.
+	stuck bool
+	// runnable are the supervisors that have something to hear or to do; the first ran of
+	// them have done so.
 	runnable []*node
+	ran      int
 	timers   timers
 	budget   budget
 
@@ -73,8 +77,28 @@ func (t *Tree) Step(now Time, events ...Event) Output {
 	for t.admit() {
 		t.settle()
 	}
-	out := t.out
-	t.out = Output{}
+	return t.said()
+}
+
+// said is what the tree has said since it was asked last. Much of it is handed over as it
+// is; of a little, which is the rule, the caller gets a copy that is no larger than it
+// has to be, and the room for the next answer stays.
+func (t *Tree) said() Output {
+	return Output{Reports: handOver(&t.out.Reports), Actions: handOver(&t.out.Actions)}
+}
+
+// handOverMax is how many reports and actions a tree keeps room for.
+const handOverMax = 64
+
+func handOver[T any](list *[]T) []T {
+	if cap(*list) > handOverMax {
+		out := *list
+		*list = nil
+		return out
+	}
+	out := append([]T(nil), *list...)
+	clear(*list)
+	*list = (*list)[:0]
 	return out
 }
 
@@ -138,13 +162,13 @@ func (t *Tree) hear(e Event) {
 
 // settle lets every supervisor work until all of them wait for the world.
 func (t *Tree) settle() {
-	for len(t.runnable) > 0 {
-		s := t.runnable[0]
-		t.runnable = t.runnable[1:]
-		s.queued = false
+	for t.ran < len(t.runnable) {
+		s := t.runnable[t.ran]
+		t.runnable[t.ran], s.queued = nil, false
+		t.ran++
 		t.work(s)
 	}
-	t.runnable = nil
+	t.runnable, t.ran = t.runnable[:0], 0
 }
 
 // wake puts a supervisor among those that settle looks at.

@@ -1,7 +1,5 @@
 package tree
 
-import "slices"
-
 // killPatience is how long a killed process may take to be gone before it is asked
 // what is left of it: one that is in the middle of I/O cannot be killed (state D,
 // proc_pid_stat(5)), nor one that the daemon may not signal. OTP has nothing like it;
@@ -32,6 +30,7 @@ func (t *Tree) processSurvives(e Survives) {
 		return
 	}
 	t.setDeadline(n, 0)
+	t.stuck = true
 	n.stuck, n.frozen, n.killing = e.Cause, false, n.state == Stopping
 	n.cause = t.report(Report{Kind: CannotBeKilled, Node: n.id(), PID: n.pid, Cause: e.Cause, Because: n.cause})
 	t.refuseWaiters(n)
@@ -54,7 +53,7 @@ func (t *Tree) refuseWaiters(n *node) {
 
 // leaveBehind lets the end of the whole tree go on without those that cannot be killed.
 func (t *Tree) leaveBehind() {
-	if !t.endsAll() {
+	if !t.stuck || !t.endsAll() {
 		return
 	}
 	t.each(func(n *node) {
@@ -106,7 +105,7 @@ func (n *node) leftBehind() bool {
 	if !s.alive || s.op == nil || s.op.kind != opEnd {
 		return !s.alive
 	}
-	return !slices.ContainsFunc(s.op.steps[s.op.next:], func(st step) bool { return st.child == n })
+	return !s.op.stops(n)
 }
 
 // leaves says that s has left somebody behind who cannot be killed: the whole tree ends,
@@ -130,6 +129,9 @@ func (t *Tree) endsAll() bool { return t.root.op != nil && t.root.op.kind == opE
 // survivors names those that an end of the tree leaves behind; "" are none.
 func (t *Tree) survivors() string {
 	text := ""
+	if !t.stuck {
+		return text
+	}
 	t.each(func(n *node) {
 		if n.stuck != "" {
 			if text != "" {
