@@ -91,4 +91,5 @@
 //	id              what the tree's processes are marked with
 //	tree            the tree file as it was loaded last
 //	log/NAME/       the output of each process (supervisor/logs)
+//	daemon.log      of a detached daemon, what it and its keeper say of themselves (ownlog.go)
 package supervisor

@@ -246,8 +246,12 @@ func (r *runtime) unreadable(damage *journal.Damage, w world) error {
 		"end them (`kill`), then `coppice up` starts the tree anew", r.opts.Folders.Record, what, strings.Join(running, ", "))
 }
 
-// compact begins the journal anew with the tree as it is.
+// compact begins the journal anew with the tree as it is. The log of a detached daemon has
+// grown with it.
 func (r *runtime) compact() error {
+	if err := trimOwnLog(os.Stderr, filepath.Join(r.opts.Folders.Record, OwnLog), ownLogMax); err != nil {
+		r.log.Error("cannot begin this log anew", zap.Error(err))
+	}
 	boot, namespace := journal.Host()
 	return r.record.begin(
 		journal.Begin{Boot: boot, PIDNamespace: namespace, Tree: r.treeID, Version: r.opts.Version, Wall: r.wall(0)},

@@ -19,10 +19,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice/ipc"
+	"coppice/supervisor"
 )
 
 // daemonLog is where a detached daemon's own words go, in the state folder.
-const daemonLog = "daemon.log"
+const daemonLog = supervisor.OwnLog
 
 // upDetached returns when the tree is started, whoever started it.
 func (a *app) upDetached(ctx context.Context, watch bool) error {
