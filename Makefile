@@ -7,11 +7,12 @@ SEEDS   ?= 100
 SEED    ?=
 CHAOS   ?= 60s
 KILLS   ?= 10
+SOAK    ?= 30m
 KERNEL  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/coppice-kernel
 
 export CGO_ENABLED = 0
 
-.PHONY: build run test race check otp chaos kills kernel bench fuzz fmt clean
+.PHONY: build run test race check otp chaos kills soak kernel bench fuzz fmt clean
 
 build: ## one static binary: bin/coppice
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/coppice ./cmd/coppice
@@ -34,6 +35,9 @@ chaos: ## does to a tree what can be done to it, for CHAOS (60s); SEED=n repeats
 
 kills: ## kills daemon, keeper and both KILLS times as often as the tests do, and at each named step
 	KILLS=$(KILLS) go test -count=1 -v -timeout 0 -run 'Killed|Exits|Damaged|CrashPoints' ./integration
+
+soak: ## a load for SOAK (30m), more than a day of an ordinary tree; wants as much in use afterwards as before
+	SOAK=$(SOAK) go test -count=1 -v -timeout 0 -run '^TestSoak$$' ./integration
 
 kernel: ## boots a real kernel in qemu with coppice as its first process; fetches both into KERNEL=folder, as root on Debian
 	.ci/kernel $(KERNEL)
