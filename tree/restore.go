@@ -12,9 +12,9 @@ import (
 // Nothing in s is believed: what no tree could have come to is an error, and a
 // tree that is accepted does not panic later.
 func Restore(s Saved) (*Tree, error) {
-	r := restorer{saved: &s, homes: map[int]*ChildSpec{}, tree: &Tree{
+	r := restorer{saved: &s, built: make([]ChildSpec, 0, len(s.Specs)), homes: make([]*ChildSpec, len(s.Specs)), nodes: make([]*node, 0, len(s.Nodes)), tree: &Tree{
 		opts: s.Options, gen: s.Generation, seq: s.Seq, lastCall: s.LastCall, resumed: s.Resumed,
-		index: map[string]*node{}, waiting: slices.Clone(s.Waiting), shutdown: clone(s.Shutdown), ended: clone(s.Halt),
+		index: make(map[string]*node, len(s.Nodes)), waiting: slices.Clone(s.Waiting), shutdown: clone(s.Shutdown), ended: clone(s.Halt),
 	}}
 	r.specs()
 	r.place()
@@ -38,8 +38,9 @@ type restorer struct {
 	saved *Saved
 	tree  *Tree
 	built []ChildSpec
-	// homes are where the specs stand in the list of a supervisor's spec, by place.
-	homes map[int]*ChildSpec
+	// homes are where the specs stand in the list of a supervisor's spec, by place; nil where
+	// they stand in none.
+	homes []*ChildSpec
 	nodes []*node
 	err   error
 }
@@ -108,15 +109,17 @@ func (r *restorer) list(places []int) []ChildSpec {
 	specs := make([]ChildSpec, len(places))
 	for i, place := range places {
 		specs[i] = r.spec(place)
-		r.homes[place] = &specs[i]
+		if place >= 0 && place < len(r.homes) {
+			r.homes[place] = &specs[i]
+		}
 	}
 	return specs
 }
 
 // shared is a spec for a node: that of its supervisor's list, if it is in one.
 func (r *restorer) shared(place int) *ChildSpec {
-	if home := r.homes[place]; home != nil {
-		return home
+	if place >= 0 && place < len(r.homes) && r.homes[place] != nil {
+		return r.homes[place]
 	}
 	spec := r.spec(place)
 	return &spec

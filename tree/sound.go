@@ -73,22 +73,23 @@ func (a *auditor) spec(s *ChildSpec) {
 
 // node is what holds for both.
 func (a *auditor) node(n *node) {
+	state := any(n.state) // made once for all that could be told with it
 	switch n.state {
 	case Starting, Up, Stopping:
-		a.want(n.generation > 0, n, "is %s and was never started", n.state)
+		a.want(n.generation > 0, n, "is %s and was never started", state)
 	case Stopped, Restarting, BackingOff, Finished, Failed:
-		a.want(!n.alive, n, "is %s and alive", n.state)
+		a.want(!n.alive, n, "is %s and alive", state)
 	default:
-		a.want(false, n, "is %q, which is no state", n.state)
+		a.want(false, n, "is %q, which is no state", state)
 	}
 	a.want(n.chosen == nil || *n.chosen < SimpleOneForOne && (n.parent == nil || !n.parent.simple()), n, "has chosen a strategy that is none")
 	a.want(n.generation <= a.tree.gen, n, "has the generation %d of %d", n.generation, a.tree.gen)
 	a.want(n.cause <= a.tree.seq, n, "has the cause %d of %d", n.cause, a.tree.seq)
-	a.want(!n.killing || !n.present() || n.state == Stopping, n, "is killed and %s", n.state)
-	a.want(n.stuck == "" || n.runs() && n.deadline == 0 && !n.frozen && !n.isSupervisor() && n.killing == (n.state == Stopping), n, "cannot be killed and is %s", n.state)
-	a.want(!n.frozen || n.alive && n.state != Stopping, n, "is frozen and %s", n.state)
-	a.want(!n.overdue || n.state == Stopping || n.state == Stopped || n.state == Finished || n.state == Failed, n, "is overdue and %s", n.state)
-	a.want(!n.ailing || n.state == Stopping && n.alive && !n.asked && !n.overdue && !n.isSupervisor(), n, "is ailing and %s", n.state)
+	a.want(!n.killing || !n.present() || n.state == Stopping, n, "is killed and %s", state)
+	a.want(n.stuck == "" || n.runs() && n.deadline == 0 && !n.frozen && !n.isSupervisor() && n.killing == (n.state == Stopping), n, "cannot be killed and is %s", state)
+	a.want(!n.frozen || n.alive && n.state != Stopping, n, "is frozen and %s", state)
+	a.want(!n.overdue || n.state == Stopping || n.state == Stopped || n.state == Finished || n.state == Failed, n, "is overdue and %s", state)
+	a.want(!n.ailing || n.state == Stopping && n.alive && !n.asked && !n.overdue && !n.isSupervisor(), n, "is ailing and %s", state)
 	a.want(n.undrawn == 0 || n.undrawn > 0 && n.state == BackingOff && !n.isSupervisor(), n, "is %s and has a delay of %d to draw", n.state, n.undrawn)
 	a.deadline(n)
 	if s := n.parent; s != nil {
