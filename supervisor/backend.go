@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"coppice/configs"
 	"coppice/ipc"
 	"coppice/supervisor/logs"
 	"coppice/supervisor/process"
@@ -80,7 +79,9 @@ func (r *runtime) await(ctx context.Context, answer <-chan tree.Reply, patient b
 func (r *runtime) Tree(ctx context.Context, usage bool) (*ipc.Tree, error) {
 	var t *ipc.Tree
 	err := r.ask(ctx, func() {
-		t = &ipc.Tree{Name: r.config.Name, Daemon: r.daemon(), Root: r.view(r.tree.Status())}
+		t = &ipc.Tree{Name: r.config.Name, Daemon: r.daemon()}
+		status := r.tree.Status()
+		viewer{r, r.wall(0)}.fill(&t.Root, &status)
 	})
 	if err != nil {
 		return nil, err
@@ -274,94 +275,4 @@ func logLine(l logs.Line, q ipc.LogQuery) ipc.LogLine {
 		line.Text = strings.ToValidUTF8(string(l.Bytes), "\uFFFD")
 	}
 	return line
-}
-
-// view is a node as it crosses the socket.
-func (r *runtime) view(s tree.Status) ipc.Node {
-	n := ipc.Node{
-		Name: s.Spec.ID, Kind: "process", State: string(s.State), Held: s.Held, Adopted: s.Adopted,
-		PID: s.PID, Restarts: s.Restarts, Since: told(r.wall(s.Since)),
-		LastExit: r.lastExit(s.LastEnd),
-	}
-	if s.Cause != 0 {
-		n.Cause = s.Cause
-	}
-	if s.Until != 0 {
-		until := told(r.wall(s.Until))
-		n.Until = &until
-	}
-	n.Waits, n.Place = s.Waits, s.Place
-	if s.Spec.ID != r.config.Spec.ID {
-		n.Restart, n.Significant = s.Spec.Restart.String(), s.Spec.Significant
-	}
-	if s.Spec.Type == tree.Supervisor {
-		describe(&n, s.Spec.Flags)
-		n.Children = make([]ipc.Node, 0, len(s.Children))
-		for _, c := range s.Children {
-			n.Children = append(n.Children, r.view(c))
-		}
-		return n
-	}
-	n.Dynamic, n.Args = s.Template != "", s.Spec.Extra.Args
-	n.Ready = string(s.Begun.(*configs.Process).Ready.Kind)
-	r.viewHealth(&n, s)
-	return n
-}
-
-// viewHealth adds what is known of how a process is, and what it says itself.
-func (r *runtime) viewHealth(n *ipc.Node, s tree.Status) {
-	n.Check = string(r.settings(n.Name).Check.Probe.Kind)
-	if n.Check == "" && s.Begun.(*configs.Process).Watchdog > 0 {
-		n.Check = "watchdog"
-	}
-	n.Health, n.Trouble = string(s.Health), s.Trouble
-	told := r.notify.Told(tree.Ref{ID: n.Name, Generation: s.Generation})
-	n.Status, n.MainPID = told.Status, told.MainPID
-	n.FDStore = r.stored.count(n.Name)
-	switch {
-	case told.Stopping:
-		n.Phase = "stopping"
-	case told.Reloading:
-		n.Phase = "reloading"
-	}
-}
-
-// describe adds what a supervisor has and a process has not.
-func describe(n *ipc.Node, f tree.Flags) {
-	n.Kind = "supervisor"
-	n.Strategy = f.Strategy.String()
-	n.Intensity = f.Intensity
-	if f.Intensity < 0 {
-		n.Intensity = "infinity"
-	}
-	n.Period = configs.Brief(f.Period)
-	n.MaxChildren = f.MaxChildren
-	if f.AutoShutdown != tree.Never {
-		n.AutoShutdown = f.AutoShutdown.String()
-	}
-}
-
-func (r *runtime) lastExit(end *tree.End) *ipc.LastExit {
-	if end == nil {
-		return nil
-	}
-	code, signal := ends(end.Exit)
-	return &ipc.LastExit{Code: code, Signal: signal, Reason: string(end.Reason), OOM: end.Exit != nil && end.Exit.OOM, At: told(r.wall(end.At))}
-}
-
-// addUsage measures what runs and puts it to the nodes.
-func (r *runtime) addUsage(t *ipc.Tree) {
-	var nodes []*ipc.Node
-	var pids []int
-	t.Root.Each(func(n *ipc.Node) {
-		if n.PID != 0 {
-			nodes, pids = append(nodes, n), append(pids, n.PID)
-		}
-	})
-	measured := r.meter.Sample(pids)
-	for i, n := range nodes {
-		if u := &measured[i]; u.Processes > 0 {
-			n.CPUPercent, n.CPUSeconds, n.Memory = &u.CPUPercent, &u.CPUSeconds, &u.Memory
-		}
-	}
 }

@@ -38,15 +38,9 @@ const (
 // and tells the CPU used in between. The zero value is ready; any number of
 // goroutines may use it, one after the other is served.
 type Meter struct {
-	mu        sync.Mutex
-	baselines map[int]baseline // by main pid
-	known     map[int]reading  // by pid: the last reading of each process
-}
-
-// baseline is the earlier sample that a later one is compared with.
-type baseline struct {
-	at  time.Time
-	cpu time.Duration
+	mu      sync.Mutex
+	known   map[int]*process // by pid
+	samples uint64           // how many there were
 }
 
 // Sample measures the children with the given main processes, and answers in their
@@ -56,106 +50,90 @@ type baseline struct {
 func (m *Meter) Sample(pids []int) []Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	parts := sessions(pids)
-	now := time.Now()
-	readings := read(parts, m.known, now)
+	m.samples++
+	now, booted := time.Now(), sinceBoot()
+	counted := m.read(m.mains(pids), now)
 	usages, cpus := make([]Usage, len(pids)), make([]time.Duration, len(pids))
-	starts := make([]time.Duration, len(pids))
-	for i, r := range readings {
-		p := parts[i]
-		if !r.alive {
+	for _, p := range counted {
+		if p.gone {
 			delete(m.known, p.pid)
 			continue
 		}
-		if m.known == nil {
-			m.known = make(map[int]reading, len(parts))
-		}
-		m.known[p.pid] = r
-		usages[p.child].Processes++
-		usages[p.child].Memory += r.memory
-		cpus[p.child] += r.cpu
-		if p.pid == pids[p.child] {
-			starts[p.child] = r.start
+		u := &usages[p.child]
+		u.Processes++
+		u.Memory += p.memory
+		cpus[p.child] += p.cpu
+	}
+	for _, main := range counted {
+		if u := &usages[main.child]; main.pid == pids[main.child] && !main.gone {
+			u.CPUPercent = math.Round(main.percent(cpus[main.child], now, booted)*1e3) / 1e3
 		}
 	}
-	booted := sinceBoot()
 	for i := range usages {
-		if usages[i].Processes > 0 {
-			usages[i].CPUSeconds = math.Round(cpus[i].Seconds()*1e6) / 1e6
-			usages[i].CPUPercent = math.Round(m.percent(pids[i], cpus[i], now, booted-starts[i])*1e3) / 1e3
-		}
+		usages[i].CPUSeconds = math.Round(cpus[i].Seconds()*1e6) / 1e6
 	}
 	m.forget(now)
 	return usages
 }
 
-// percent compares with the baseline of a pid and renews it. A baseline that is
-// too young stays, so that frequent callers still find one that is old enough.
-// CPU time that went down tells of a helper that ended, or of a pid that was
-// used again: only the lifetime makes sense then. A process counts as at least a
-// second old: what it took to start is no rate.
-func (m *Meter) percent(pid int, cpu time.Duration, now time.Time, lifetime time.Duration) float64 {
-	last, known := m.baselines[pid]
-	age := now.Sub(last.at)
-	if !known || age >= baselineAgeMin {
-		if m.baselines == nil {
-			m.baselines = map[int]baseline{}
-		}
-		m.baselines[pid] = baseline{at: now, cpu: cpu}
+// mains are the main processes of children, as far as there are any.
+func (m *Meter) mains(pids []int) []*process {
+	if m.known == nil {
+		m.known = make(map[int]*process, len(pids))
 	}
-	if !known || age < baselineAgeMin || age > baselineAgeMax || cpu < last.cpu {
-		return 100 * float64(cpu) / float64(max(lifetime, time.Second))
-	}
-	return 100 * float64(cpu-last.cpu) / float64(age)
-}
-
-// forget drops what is too old to be compared with.
-func (m *Meter) forget(now time.Time) {
-	for pid, last := range m.baselines {
-		if now.Sub(last.at) > baselineAgeMax {
-			delete(m.baselines, pid)
-		}
-	}
-	for pid, last := range m.known {
-		if now.Sub(last.at) > baselineAgeMax {
-			delete(m.known, pid)
-		}
-	}
-}
-
-// part is one process of a child, which is told by its place among those asked for.
-type part struct{ pid, child int }
-
-// sessions finds the processes of the sessions that the given processes lead,
-// themselves first.
-func sessions(mains []int) []part {
-	parts := make([]part, 0, len(mains)+16)
-	children := make(map[int]int, len(mains))
-	for child, pid := range mains {
+	mains := make([]*process, 0, len(pids))
+	for child, pid := range pids {
 		if pid > 0 {
-			children[pid] = child
-			parts = append(parts, part{pid, child})
+			mains = append(mains, m.process(pid, child))
+			mains[len(mains)-1].main = m.samples
 		}
 	}
+	return mains
+}
+
+// process is what is known of a process, which belongs to a child.
+func (m *Meter) process(pid, child int) *process {
+	p := m.known[pid]
+	if p == nil {
+		p = &process{pid: pid}
+		m.known[pid] = p
+	}
+	p.child = child
+	return p
+}
+
+// helpers are the other processes of the sessions that the main processes lead.
+func (m *Meter) helpers() []*process {
 	proc, err := os.Open("/proc")
 	if err != nil {
-		return parts
+		return nil
 	}
 	defer proc.Close()
 	names, _ := proc.Readdirnames(-1) // what was listed before a fault is as good
+	isMain := func(p *process) bool { return p != nil && p.main == m.samples }
+	type helper struct{ pid, child int }
+	var found []helper
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil {
+		if err != nil || isMain(m.known[pid]) {
 			continue
 		}
-		if _, main := children[pid]; main {
-			continue
-		}
-		if session, err := unix.Getsid(pid); err == nil {
-			if child, ours := children[session]; ours {
-				parts = append(parts, part{pid, child})
-			}
+		if session, err := unix.Getsid(pid); err == nil && isMain(m.known[session]) {
+			found = append(found, helper{pid, m.known[session].child})
 		}
 	}
-	return parts
+	helpers := make([]*process, len(found))
+	for i, h := range found {
+		helpers[i] = m.process(h.pid, h.child)
+	}
+	return helpers
+}
+
+// forget drops what nobody has asked for in a while.
+func (m *Meter) forget(now time.Time) {
+	for pid, p := range m.known {
+		if now.Sub(p.read) > baselineAgeMax {
+			delete(m.known, pid)
+		}
+	}
 }

@@ -6,9 +6,10 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/shirou/gopsutil/v3/process"
+	gopsutil "github.com/shirou/gopsutil/v3/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,51 +17,89 @@ import (
 // only the kernel changes it then, where it needs the pages for others.
 const memoryAgeMax = 5 * time.Second
 
-// sharedFrom is the number of processes from which on another CPU is worth a
-// goroutine.
-const sharedFrom = 64
-
 // readersMax is how many goroutines read at once at most: they share the locks of
-// /proc.
-const readersMax = 4
+// /proc. readAtOnce is how many processes one of them takes up at once; more are
+// worth another goroutine.
+const (
+	readersMax = 4
+	readAtOnce = 64
+)
 
 // ticksPerSecond is the unit of times in /proc, USER_HZ: 100 on everything that Go
 // runs on.
 const ticksPerSecond = 100
 
-// reading is what was found out about one process.
-type reading struct {
-	alive  bool
+// process is what is known of one process.
+type process struct {
+	pid   int
+	child int    // its place among those that are asked for
+	main  uint64 // the last sample in which it was a child's main process
+
+	gone   bool
 	cpu    time.Duration // user and system time, also of threads that have ended
 	memory uint64        // resident bytes
+	read   time.Time     // when memory was; zero: never
 	start  time.Duration // since boot
-	at     time.Time     // when memory was read
+
+	// Of a main process: the earlier sample that a later one is compared with, of its
+	// whole session.
+	baselineAt  time.Time // zero: none
+	baselineCPU time.Duration
 }
 
-// read reads all the parts, by several goroutines where there are many. known is what
-// earlier readings have found, and only read.
-func read(parts []part, known map[int]reading, now time.Time) []reading {
-	readings := make([]reading, len(parts))
+// percent compares the CPU time of a session with the baseline of its main process and renews that. A
+// baseline that is too young stays, so that frequent callers still find one that is old
+// enough. CPU time that went down tells of a helper that ended: only the lifetime
+// makes sense then. A process counts as at least a second old: what it took to start
+// is no rate.
+func (p *process) percent(cpu time.Duration, now time.Time, booted time.Duration) float64 {
+	age, since := now.Sub(p.baselineAt), cpu-p.baselineCPU
+	known := !p.baselineAt.IsZero()
+	if !known || age >= baselineAgeMin {
+		p.baselineAt, p.baselineCPU = now, cpu
+	}
+	if !known || age < baselineAgeMin || age > baselineAgeMax || since < 0 {
+		return 100 * float64(cpu) / float64(max(booted-p.start, time.Second))
+	}
+	return 100 * float64(since) / float64(age)
+}
+
+// read reads main processes and their helpers, which it finds meanwhile, and returns
+// all of them. Where there are many, several goroutines read.
+func (m *Meter) read(mains []*process, now time.Time) []*process {
 	folder, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return readings // nobody can tell
-	}
-	defer unix.Close(folder)
-	readers := min(runtime.GOMAXPROCS(0), readersMax, 1+len(parts)/sharedFrom)
-	share := (len(parts) + readers - 1) / readers
-	some := func(from, to int) {
-		r := reader{proc: folder}
-		for i := from; i < to; i++ {
-			readings[i] = r.process(parts[i].pid, known, now)
-		}
+		folder = -1 // then no file is found
+	} else {
+		defer unix.Close(folder)
 	}
 	var others sync.WaitGroup
-	for from := share; from < len(parts); from += share {
-		others.Go(func() { some(from, min(from+share, len(parts))) })
+	work := share(folder, mains, now)
+	for range min(runtime.GOMAXPROCS(0), readersMax, 1+len(mains)/readAtOnce) - 1 {
+		others.Go(work)
 	}
-	some(0, min(share, len(parts)))
+	helpers := m.helpers()
+	work()
 	others.Wait()
-	return readings
+	share(folder, helpers, now)()
+	return append(mains, helpers...)
+}
+
+// share reads processes, for as many goroutines as call it.
+func share(folder int, processes []*process, now time.Time) func() {
+	var taken atomic.Int64
+	return func() {
+		r := reader{proc: folder}
+		for {
+			to := int(taken.Add(readAtOnce))
+			if to-readAtOnce >= len(processes) {
+				return
+			}
+			for _, p := range processes[to-readAtOnce : min(to, len(processes))] {
+				r.process(p, now)
+			}
+		}
+	}
 }
 
 // reader reads processes one after the other.
@@ -69,28 +108,36 @@ type reader struct {
 	text [1024]byte // longer than any stat
 }
 
-// process reads one process. A zombie is alive, and has no memory.
-func (r *reader) process(pid int, known map[int]reading, now time.Time) reading {
-	cpu, ok := processClock(pid)
+// process reads one process. A zombie is there, and has no memory.
+func (r *reader) process(p *process, now time.Time) {
+	cpu, ok := processClock(p.pid)
 	if !ok {
-		return readSlowly(pid, now)
+		p.readSlowly(now)
+		return
 	}
-	last, seen := known[pid]
+	last := p.cpu
+	p.cpu = cpu
 	switch {
-	case seen && last.cpu == cpu && now.Sub(last.at) < memoryAgeMax:
-		return last
-	case seen && last.cpu <= cpu: // else its number was used again
-		statm := r.file(pid, "/statm")
-		pages, ok := field(statm, 2)
-		return reading{alive: ok, cpu: cpu, memory: pages * pageSize, start: last.start, at: now}
+	case p.read.IsZero() || cpu < last: // in the second case its number was used again
+		r.stat(p)
+	case cpu == last && now.Sub(p.read) < memoryAgeMax:
+		return
+	default:
+		pages, ok := field(r.file(p.pid, "/statm"), 2)
+		p.memory, p.gone = pages*pageSize, !ok
 	}
-	stat := r.file(pid, "/stat")
+	p.read = now
+}
+
+// stat reads the start of a process, and its memory.
+func (r *reader) stat(p *process) {
+	stat := r.file(p.pid, "/stat")
 	// The second field is a name in brackets, which may have any character.
 	behind := stat[bytes.LastIndexByte(stat, ')')+1:]
 	ticks, ok := field(behind, 22-2)
 	pages, also := field(behind, 24-2)
-	start := time.Duration(ticks) * (time.Second / ticksPerSecond)
-	return reading{alive: ok && also, cpu: cpu, memory: pages * pageSize, start: start, at: now}
+	p.start, p.memory, p.gone = time.Duration(ticks)*(time.Second/ticksPerSecond), pages*pageSize, !ok || !also
+	p.baselineAt = time.Time{}
 }
 
 var pageSize = uint64(os.Getpagesize())
@@ -140,20 +187,20 @@ func sinceBoot() time.Duration {
 
 // readSlowly reads a process where there are no clocks of processes, and finds out
 // that it is gone everywhere else.
-func readSlowly(pid int, now time.Time) reading {
-	p := process.Process{Pid: int32(pid)}
-	memory, err := p.MemoryInfo()
+func (p *process) readSlowly(now time.Time) {
+	p.gone, p.read = true, now
+	slow := gopsutil.Process{Pid: int32(p.pid)}
+	memory, err := slow.MemoryInfo()
 	if err != nil {
-		return reading{}
+		return
 	}
-	times, err := p.Times()
+	times, err := slow.Times()
 	if err != nil {
-		return reading{}
+		return
 	}
-	r := reading{alive: true, memory: memory.RSS, cpu: time.Duration((times.User + times.System) * float64(time.Second)), at: now}
-	created, err := p.CreateTime()
-	if err == nil {
-		r.start = sinceBoot() - now.Sub(time.UnixMilli(created))
+	p.gone, p.memory = false, memory.RSS
+	p.cpu = time.Duration((times.User + times.System) * float64(time.Second))
+	if created, err := slow.CreateTime(); err == nil {
+		p.start = sinceBoot() - now.Sub(time.UnixMilli(created))
 	}
-	return r
 }

@@ -6,26 +6,29 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shirou/gopsutil/v3/process"
+	gopsutil "github.com/shirou/gopsutil/v3/process"
 )
 
 // What the quick way reads is what gopsutil reads, and so is what the slow way does.
 func TestReadingsAgreeWithGopsutil(t *testing.T) {
-	now := time.Now()
-	known := map[int]reading{}
 	for _, pid := range []int{os.Getpid(), os.Getppid(), 1} {
+		got := &process{pid: pid}
 		for _, way := range []string{"new", "known", "slow"} {
 			before := times(t, pid)
-			got := read([]part{{pid: pid}}, known, now)[0]
-			if way == "slow" {
-				got = readSlowly(pid, now)
+			switch now := time.Now(); way {
+			case "slow":
+				got = &process{pid: pid}
+				got.readSlowly(now)
+			default:
+				got.cpu-- // it has run since
+				share(procFolder(t), []*process{got}, now)()
 			}
 			after := times(t, pid)
 			const tick = 20 * time.Millisecond // two of them: user and system time are cut each
-			if !got.alive || got.cpu < before-tick || got.cpu > after+tick {
+			if got.gone || got.cpu < before-tick || got.cpu > after+tick {
 				t.Errorf("%s: pid %d has used %v, gopsutil says %v to %v", way, pid, got.cpu, before, after)
 			}
-			p := process.Process{Pid: int32(pid)}
+			p := gopsutil.Process{Pid: int32(pid)}
 			memory, err := p.MemoryInfo()
 			if err != nil {
 				t.Fatal(err)
@@ -41,15 +44,23 @@ func TestReadingsAgreeWithGopsutil(t *testing.T) {
 			if diff := (got.start - born).Abs(); diff > 3*time.Second {
 				t.Errorf("%s: pid %d was started %v after boot, gopsutil says %v", way, pid, got.start, born)
 			}
-			got.cpu-- // so that it has run since
-			known[pid] = got
 		}
 	}
 }
 
+func procFolder(t *testing.T) int {
+	t.Helper()
+	folder, err := os.Open("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { folder.Close() })
+	return int(folder.Fd())
+}
+
 func times(t *testing.T, pid int) time.Duration {
 	t.Helper()
-	p := process.Process{Pid: int32(pid)}
+	p := gopsutil.Process{Pid: int32(pid)}
 	used, err := p.Times()
 	if err != nil {
 		t.Fatal(err)
@@ -59,28 +70,33 @@ func times(t *testing.T, pid int) time.Duration {
 
 // The memory of what has not run is that of the last reading, for a while.
 func TestIdleMemoryIsNotReadAgain(t *testing.T) {
-	pid := 1
-	now := time.Now()
-	first := read([]part{{pid: pid}}, nil, now)[0]
-	marked := first
-	marked.memory = 42
-	known := map[int]reading{pid: marked}
+	p, now := &process{pid: 1}, time.Now()
+	read := func(at time.Time) { share(procFolder(t), []*process{p}, at)() }
+	read(now)
 	for tries := 0; ; tries++ {
-		got := read([]part{{pid: pid}}, known, now.Add(time.Second))[0]
-		if got.cpu == first.cpu {
-			if got.memory != 42 {
-				t.Errorf("memory = %d, want what was known", got.memory)
-			}
+		before := p.cpu
+		p.memory = 42
+		if read(p.read.Add(memoryAgeMax - 1)); p.cpu == before {
 			break
 		}
 		if tries == 100 {
 			t.Skip("process 1 never rests")
 		}
-		first.cpu, marked.cpu = got.cpu, got.cpu
-		known[pid] = marked
 	}
-	if got := read([]part{{pid: pid}}, known, now.Add(memoryAgeMax))[0]; got.memory == 42 {
+	if p.memory != 42 {
+		t.Errorf("memory = %d, want what was known", p.memory)
+	}
+	if read(p.read.Add(memoryAgeMax)); p.memory == 42 {
 		t.Error("what was known is too old, and still told")
+	}
+}
+
+// A number that was used again is another process.
+func TestUsedAgainIsReadAnew(t *testing.T) {
+	p := &process{pid: os.Getpid(), cpu: time.Hour, start: 1, read: time.Now(), baselineAt: time.Now()}
+	share(procFolder(t), []*process{p}, time.Now())()
+	if p.start == 1 || !p.baselineAt.IsZero() {
+		t.Errorf("a process that has used less than before is %+v, want its start and no baseline", p)
 	}
 }
 
