@@ -8,11 +8,13 @@ SEED    ?=
 CHAOS   ?= 60s
 KILLS   ?= 10
 SOAK    ?= 30m
+BENCH   ?=
+COUNT   ?= 6
 KERNEL  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/coppice-kernel
 
 export CGO_ENABLED = 0
 
-.PHONY: build run test race check otp chaos kills soak kernel bench fuzz fmt clean
+.PHONY: build run test race check otp chaos kills soak kernel bench gobench fuzz fmt clean
 
 build: ## one static binary: bin/coppice
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/coppice ./cmd/coppice
@@ -50,9 +52,13 @@ check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race de
 	@test -z "$$($(TOOL) deadcode -test ./... | tee /dev/stderr)"
 	$(MAKE) race
 
-bench: ## measures, and asserts nothing: kills, memory, starts (plain and set up), journal, logs, tree file
-	go test -run '^$$' -bench "Keeping|Start" -benchtime 20x ./integration
-	go test -run '^$$' -bench . ./configs ./supervisor/...
+bench: ## measures coppice, its peers and bare floors side by side (20 minutes, root for all of it; BENCH=-quick: three) and writes docs/performance.*
+	@mkdir -p bin
+	go run ./integration/bench -json bin/bench.json -page docs/performance.md -svg docs/performance.svg $(BENCH)
+
+gobench: ## benchmarks of the inner parts, COUNT times, as benchstat reads them: go run golang.org/x/perf/cmd/benchstat@latest FILE
+	go test -run '^$$' -count $(COUNT) -bench "Keeping|Start" -benchtime 20x ./integration
+	go test -run '^$$' -count $(COUNT) -benchmem -bench . ./configs ./ipc ./tree ./supervisor/... ./cmd/coppice
 
 fuzz: ## ten seconds for each fuzz target
 	@for t in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed 's/func //' | sort -u); do \

@@ -12,7 +12,7 @@ import (
 
 // BenchmarkKeeping prints what keeper and daemon take with so many idle children
 // (PSS, which counts what they share once), and how long it takes from a kill to the
-// next answer. `make bench` runs it.
+// next answer. `make gobench` runs it.
 func BenchmarkKeeping(b *testing.B) {
 	for _, children := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("children=%d", children), func(b *testing.B) {

@@ -209,7 +209,7 @@ func (b *bench) solo(ctx context.Context, l *life, m measure) error {
 		if d, ok := l.run.(mortal); ok {
 			return l.chatter(ctx, b.gate(), killMeanwhile(d))
 		}
-		return nil // it would take its children with it, or leave them behind
+		return errImmortal
 	}
 	return l.chatter(ctx, b.gate(), nil)
 }

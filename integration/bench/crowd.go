@@ -10,10 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// afterStart is how long after bring-up memory and idleness are looked at: much later than any peer's last
-// work for its start, pebble and a few others excepted, which the page says.
-const afterStart = 2500 * time.Millisecond
-
 // afterwards is how long a supervisor may go on to work when the last child is up; what it computes until then
 // belongs to what happened.
 const afterwards = 200 * time.Millisecond
@@ -88,7 +84,7 @@ func (l *life) up(ctx context.Context) error {
 
 // memory notes what the supervisor takes a while after bring-up.
 func (l *life) memory(ctx context.Context) error {
-	if err := pause(ctx, afterStart); err != nil {
+	if err := pause(ctx, l.options.rest); err != nil {
 		return err
 	}
 	pids, err := l.run.supervisors()

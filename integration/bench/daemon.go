@@ -2,26 +2,27 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// daemonKills is how often a supervisor is killed under its children; daemonPause is the time between two kills.
-const (
-	daemonKills = 8
-	daemonPause = 1200 * time.Millisecond
-)
+// daemonPause is the time between two kills.
+const daemonPause = 1200 * time.Millisecond
+
+// errImmortal is of a peer whose terms promise more than its run can do.
+var errImmortal = errors.New("there is no daemon of it to kill")
 
 // daemon kills the supervisor again and again and notes how long it takes until it answers, and how many
 // children were started again for it.
 func (l *life) daemon(ctx context.Context) error {
 	m, ok := l.run.(mortal)
 	if !ok {
-		return nil
+		return errImmortal
 	}
 	var took []float64
-	for range daemonKills {
+	for range l.options.daemonKills {
 		at, err := killDaemon(m)
 		if err != nil {
 			return err

@@ -67,6 +67,11 @@ func (f *foreground) stop(ctx context.Context) error {
 	if err := f.cmd.Process.Signal(f.ask); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
+	return f.ended(ctx)
+}
+
+// ended waits until it has.
+func (f *foreground) ended(ctx context.Context) error {
 	select {
 	case <-f.done:
 		return nil

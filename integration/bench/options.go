@@ -17,18 +17,22 @@ type options struct {
 	measures []measure // none: all
 	counts   []int     // of children
 	rounds   int
+	rest     time.Duration // between bring-up and the look at memory
 	idle     time.Duration // how long idleness is watched
 	budget   time.Duration // of things that are repeated in one life
 	kills    int           // of a measurement of restarts, at most
 	chatter  time.Duration // how long a child writes at most
-	limit    time.Duration // of one measure; of a start and of a stop, too
-	most     time.Duration // after that no life is begun
-	slow     time.Duration // a life that took longer is not lived again in later rounds
-	coppice  string
-	place    string
-	json     string
-	page     string
-	svg      string
+	young    time.Duration // how long a child that dies at once is watched
+	// daemonKills is how often a supervisor is killed under its children.
+	daemonKills int
+	limit       time.Duration // of one measure; of a start and of a stop, too
+	most        time.Duration // after that no life is begun
+	slow        time.Duration // a life that took longer is not lived again in later rounds
+	coppice     string
+	place       string
+	json        string
+	page        string
+	svg         string
 }
 
 // megabytes is how much a child writes at most; that killed is how much while the daemon is killed, which takes longer.
@@ -44,7 +48,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	flags.SetOutput(out)
 	only := flags.String("only", "", "the `peers` to measure, by commas (default all)")
 	measures := flags.String("measures", "", "the `measures` to take, by commas (default all): "+join(allMeasures))
-	counts := flags.String("counts", "", "the `numbers` of children, by commas (default 1,10,1000,5000,10000; with -quick 10,1000)")
+	counts := flags.String("counts", "", "the `numbers` of children, by commas (default 1,10,1000,5000,10000; with -quick 1000)")
 	quick := flags.Bool("quick", false, "a few minutes: one round, fewer children, fewer of everything")
 	flags.IntVar(&o.rounds, "rounds", 3, "how often everything is measured (with -quick 1); tables have median and spread")
 	flags.DurationVar(&o.limit, "limit", time.Minute, "the time limit of one measurement")
@@ -61,9 +65,11 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	o.only, o.counts = words(*only), []int{1, 10, 1000, 5000, 10000}
-	o.idle, o.budget, o.chatter = 20*time.Second, 3*time.Second, time.Second
+	o.rest, o.idle, o.budget = 2500*time.Millisecond, 20*time.Second, 3*time.Second
+	o.chatter, o.young, o.daemonKills = time.Second, 1500*time.Millisecond, 8
 	if *quick {
-		o.counts, o.idle, o.budget, o.chatter = []int{10, 1000}, 3*time.Second, 1500*time.Millisecond, 500*time.Millisecond
+		o.counts, o.rest, o.idle, o.budget = []int{1000}, time.Second, 2*time.Second, time.Second
+		o.chatter, o.young, o.daemonKills = 500*time.Millisecond, 500*time.Millisecond, 3
 		if !given(flags, "rounds") {
 			o.rounds = 1
 		}

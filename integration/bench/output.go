@@ -31,7 +31,10 @@ func chatterJob(dir, program, stamps, gate string, megabytes, chunk int, most ti
 // chatter opens the gate and notes how fast the child could write and what that cost the supervisor; and, after a
 // graceful stop, how many lines are lost and how many are there twice. Meanwhile it calls during, if there is any.
 func (l *life) chatter(ctx context.Context, gate string, during func(context.Context) error) error {
-	if err := pause(ctx, time.Second); err != nil { // what a supervisor computes for its own start is over
+	if err := l.stamps.wait(ctx, 1, l.over()); err != nil {
+		return err
+	}
+	if err := pause(ctx, afterwards); err != nil { // what a supervisor computes for its own start is over
 		return err
 	}
 	pids, err := l.run.supervisors()
@@ -47,10 +50,10 @@ func (l *life) chatter(ctx context.Context, gate string, during func(context.Con
 			return err
 		}
 	}
-	if err := l.stamps.wait(ctx, 2, l.over()); err != nil {
+	if err := l.stamps.wait(ctx, 3, l.over()); err != nil {
 		return err
 	}
-	begin, end := l.stamps.all[0], l.stamps.all[1]
+	begin, end := l.stamps.all[1], l.stamps.all[2]
 	lines, seconds := end.id, milliseconds(begin.ns, end.ns)/1000
 	spent := quiet(ctx, pids).less(before)
 	gigabytes := float64(lines*lineBytes) / 1e9

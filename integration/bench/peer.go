@@ -37,6 +37,8 @@ type terms struct {
 	most int
 	// only are the measures that it is for, as of a variant that differs in one thing; nil: all.
 	only []measure
+	// survives says that its runs are mortal.
+	survives bool
 	// not are the measures that make no sense for it, each with the reason as a clause.
 	not map[measure]string
 }

@@ -17,12 +17,15 @@ type coppice struct {
 	built *programs
 	only  []measure
 	log   string // what the tree file says of logs, beside their size
+	// template says that the children stand in no file, but are started by name.
+	template bool
 }
 
 func coppices(built *programs) []peer {
 	return []peer{
 		&coppice{title: "coppice", built: built},
 		&coppice{title: "coppice-direct", built: built, only: []measure{measureLog, measureLines}, log: "mode = \"direct\"\n"},
+		&coppice{title: "coppice-template", built: built, only: []measure{measureMass, measureStop}, template: true},
 	}
 }
 
@@ -33,12 +36,17 @@ func (c *coppice) install(ctx context.Context, _ string) (string, error) {
 	return strings.TrimPrefix(strings.TrimSpace(string(out)), "coppice "), err
 }
 
-func (c *coppice) terms() terms { return terms{only: c.only} }
+func (c *coppice) terms() terms { return terms{only: c.only, survives: true} }
 
 // intensity of the root: a number that is never reached, so that what OTP's window costs is measured, too.
 const intensity = "intensity = 1000000\nperiod = \"1s\"\n"
 
 func (c *coppice) prepare(_ context.Context, j job) (run, error) {
+	r := &coppiceRun{job: j, program: c.built.coppice}
+	if c.template {
+		tree := "[template.jobs]\nrestart = \"permanent\"\n" + intensity
+		return &templateRun{r}, os.WriteFile(j.path("tree.toml"), []byte(tree), 0o600)
+	}
 	var b strings.Builder
 	b.WriteString("[supervisor.root]\n" + intensity + "children = [")
 	for _, child := range j.children {
@@ -51,7 +59,7 @@ func (c *coppice) prepare(_ context.Context, j job) (run, error) {
 	for _, child := range j.children {
 		fmt.Fprintf(&b, "[process.%s]\ncommand = [\"%s\"]\n", child.name, strings.Join(child.argv, `", "`))
 	}
-	return &coppiceRun{job: j, program: c.built.coppice}, os.WriteFile(j.path("tree.toml"), []byte(b.String()), 0o600)
+	return r, os.WriteFile(j.path("tree.toml"), []byte(b.String()), 0o600)
 }
 
 // coppiceRun is one tree, in the background as `up -d` makes it.

@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // floor is a bare program that starts and reaps, and nothing else: the least that the system allows.
@@ -21,6 +25,7 @@ func floors(built *programs) []peer {
 		&floor{title: floorC, program: inC, built: built},
 		&floor{title: floorGo, program: inGo, built: built},
 		&floor{title: floorSerial, program: inGo, built: built, serial: true},
+		floorCat{},
 	}
 }
 
@@ -61,3 +66,33 @@ type floorRun struct{ foreground }
 
 // logs: the children write it themselves, as fast as the file system takes it.
 func (r *floorRun) logs() ([]string, error) { return []string{r.job.path("output")}, nil }
+
+// floorCat is a pipe and cat: the least that a logger can do.
+type floorCat struct{}
+
+func (floorCat) name() string { return "floor-cat" }
+
+func (floorCat) install(ctx context.Context, _ string) (string, error) {
+	out, err := exec.CommandContext(ctx, "cat", "--version").Output()
+	first, _, _ := strings.Cut(string(out), "\n")
+	return first, err
+}
+
+func (floorCat) terms() terms { return terms{only: []measure{measureLog, measureLines}} }
+
+func (floorCat) prepare(_ context.Context, j job) (run, error) {
+	pipe := strings.Join(j.children[0].argv, " ") + " | cat > " + j.path("output")
+	return &catRun{floorRun{foreground{job: j, argv: []string{"/bin/sh", "-c", pipe}}}}, nil
+}
+
+type catRun struct{ floorRun }
+
+// stop ends who writes; cat and the shell end behind it.
+func (r *catRun) stop(ctx context.Context) error {
+	for _, pid := range marked(r.job.dir) {
+		if isChild(pid) {
+			_ = unix.Kill(pid, unix.SIGTERM)
+		}
+	}
+	return r.ended(ctx)
+}

@@ -35,17 +35,15 @@ func (r *record) dots() []dot {
 	return all
 }
 
-// whiskers are dots as the plotter wants them.
-type whiskers struct {
-	plotter.XYs
-	plotter.XErrors
-}
+// ink is the colour of dots and whiskers.
+var ink = color.RGBA{R: 0x1f, G: 0x4e, B: 0x79, A: 0xff}
 
 // Sizes of the picture: a row for each dot, and what stands around them.
 const (
 	pictureWidth  = 20 * vg.Centimeter
 	pictureRow    = 0.75 * vg.Centimeter
-	pictureMargin = 3 * vg.Centimeter
+	pictureMargin = 2.5 * vg.Centimeter
+	pictureEdge   = 0.3 * vg.Centimeter
 )
 
 // writeSVG draws a row for each supervisor: a dot at the p50, and a whisker to the p99.
@@ -59,7 +57,10 @@ func (r *record) writeSVG(path string) error {
 		return err
 	}
 	canvas := vgsvg.New(pictureWidth, pictureMargin+vg.Length(len(dots))*pictureRow)
-	p.Draw(draw.New(canvas))
+	paper := draw.New(canvas)
+	paper.SetColor(color.White)
+	paper.Fill(paper.Rectangle.Path())
+	p.Draw(draw.Crop(paper, pictureEdge, -pictureEdge, pictureEdge, -pictureEdge))
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -69,30 +70,30 @@ func (r *record) writeSVG(path string) error {
 }
 
 func (r *record) draw(dots []dot) (*plot.Plot, error) {
-	var w whiskers
+	var at plotter.XYs
 	var names []string
+	p := plot.New()
+	p.Add(plotter.NewGrid())
 	least, most := dots[0].p50, dots[0].p99
 	for i, d := range dots {
-		w.XYs = append(w.XYs, plotter.XY{X: d.p50, Y: float64(i)})
-		w.XErrors = append(w.XErrors, struct{ Low, High float64 }{0, d.p99 - d.p50})
+		at = append(at, plotter.XY{X: d.p50, Y: float64(i)})
+		whisker, err := plotter.NewLine(plotter.XYs{at[i], {X: d.p99, Y: float64(i)}})
+		if err != nil {
+			return nil, err
+		}
+		whisker.Color, whisker.Width = ink, vg.Points(2)
+		p.Add(whisker)
 		names = append(names, d.name)
 		least, most = min(least, d.p50), max(most, d.p99)
 	}
-	points, err := plotter.NewScatter(w.XYs)
+	points, err := plotter.NewScatter(at)
 	if err != nil {
 		return nil, err
 	}
-	points.GlyphStyle = draw.GlyphStyle{Color: color.RGBA{R: 0x1f, G: 0x4e, B: 0x79, A: 0xff}, Radius: vg.Points(4), Shape: draw.CircleGlyph{}}
-	bars, err := plotter.NewXErrorBars(w)
-	if err != nil {
-		return nil, err
-	}
-	bars.Color, bars.Width = points.Color, vg.Points(1)
-	p := plot.New()
-	p.Title.Text = "Restart with " + strconv.Itoa(r.usual(measureRestart)) + " children: p50, and a whisker to p99"
-	p.X.Label.Text = "ms from SIGKILL to the first instruction of the next (logarithmic)"
+	points.GlyphStyle = draw.GlyphStyle{Color: ink, Radius: vg.Points(4), Shape: draw.CircleGlyph{}}
+	p.Title.Text = "Restart with " + strconv.Itoa(r.usual(measureRestart)) + " children, ms: p50, and a whisker to p99" // a label of a logarithmic axis would take half the width
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p.Add(plotter.NewGrid(), bars, points)
+	p.Add(points)
 	p.NominalY(names...)
 	const air = 1.5 // beside the outermost, as a factor
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = least/air, most*air, -0.5, float64(len(dots))-0.5

@@ -57,7 +57,12 @@ func livesOf(n int, counts []int) [][]measure {
 }
 
 // takes says whether a measure is for a peer at all. Those that make no sense for it are, to be told.
-func (t terms) takes(m measure) bool { return t.only == nil || slices.Contains(t.only, m) }
+func (t terms) takes(m measure) bool {
+	if (m == measureDaemon || m == measureLogKill) && !t.survives {
+		return false // it would take its children with it, or leave them behind
+	}
+	return t.only == nil || slices.Contains(t.only, m)
+}
 
 // had is how many children a peer has in its turn: fewer than the usual crowd where it cannot take that, and no
 // turn (0) where it could not take a larger one.

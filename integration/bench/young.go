@@ -6,12 +6,9 @@ import (
 	"time"
 )
 
-// youngTime is how long a child that dies at once is watched; youngTimeMost, where it comes back so slowly that
-// there would not be enough to see.
-const (
-	youngTime     = 1500 * time.Millisecond
-	youngTimeMost = 6 * time.Second
-)
+// youngMost is how long a child that dies at once is watched where it comes back so slowly that there would
+// not be enough to see.
+const youngMost = 5 * time.Second
 
 // young notes the times from one first instruction of a child to the next, and what a restart costs.
 func (l *life) young(ctx context.Context) error {
@@ -26,7 +23,7 @@ func (l *life) young(ctx context.Context) error {
 		return err
 	}
 	from, before, begin := len(l.stamps.all)-1, measureEffort(pids), now()
-	for now() < begin+int64(youngTime) || (len(l.stamps.all)-from <= enough && now() < begin+int64(youngTimeMost)) {
+	for now() < begin+int64(l.options.young) || (len(l.stamps.all)-from <= enough && now() < begin+int64(youngMost)) {
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}

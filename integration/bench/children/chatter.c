@@ -1,7 +1,7 @@
 /* chatter FILE ID GATE MB CHUNK MILLISECONDS: waits until somebody opens GATE, a FIFO, for writing; then it writes up to
    MB megabytes of numbered lines of 100 bytes to its standard output, CHUNK bytes a write, for so long
-   at most. A record with 0 tells when it begins, one with the number of lines when the last write was accepted.
-   Then it waits to be killed. ID is there so that it is started as a stamp is. */
+   at most. A first record tells that it is there, a second one when it begins, a third one, with the number of lines in the
+   place of ID, when the last write was accepted. Then it waits to be killed. */
 #include "sys.h"
 
 enum { LINE = 100, LINES = 4096, DIGITS = 10 };
@@ -18,9 +18,10 @@ void run(i64 *sp) {
 	char **argv = (char **)(sp + 1);
 	i64 lines = number(argv[4]) * (1000000 / LINE), chunk = number(argv[5]), n = 0;
 	for (i64 i = 0; i < LINES * LINE; i++) buf[i] = i % LINE == LINE - 1 ? '\n' : 'x';
+	stamp(argv[1], number(argv[2]), now());
 	sys(SYS_open, (i64)argv[3], O_RDONLY, 0);
 	i64 begin = now(), end = begin + number(argv[6]) * 1000000L;
-	stamp(argv[1], 0, begin);
+	stamp(argv[1], number(argv[2]), begin);
 	while (n < lines && now() < end) {
 		i64 have = lines - n < LINES ? lines - n : LINES;
 		fill(n, have);
