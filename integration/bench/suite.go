@@ -24,7 +24,7 @@ const unpackedMark = "version"
 // in dir, else it gets the Debian package that has them.
 func (s *suite) find(ctx context.Context, dir, pkg string, programs ...string) (string, error) {
 	s.root = ""
-	if onPath(programs) {
+	if allOnPath(programs) {
 		out, err := exec.CommandContext(ctx, "dpkg-query", "--show", "--showformat=${Version}", pkg).Output()
 		if s.version = string(out); err != nil || s.version == "" {
 			s.version = "of PATH"
@@ -47,7 +47,7 @@ func (s *suite) find(ctx context.Context, dir, pkg string, programs ...string) (
 	return s.version, nil
 }
 
-func onPath(programs []string) bool {
+func allOnPath(programs []string) bool {
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
 			return false
