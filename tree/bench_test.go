@@ -277,7 +277,7 @@ func BenchmarkSignificant(b *testing.B) {
 }
 
 // BenchmarkDynamic is a child more of a template with many instances, and the end of
-// the oldest but one of them.
+// the oldest of them.
 func BenchmarkDynamic(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(fmt.Sprintf("flat/%d", size), func(b *testing.B) {
@@ -286,7 +286,7 @@ func BenchmarkDynamic(b *testing.B) {
 			runtime.GC()
 			for i := size; b.Loop(); i++ {
 				f.ask(tree.StartChild{Supervisor: "root", Spec: tree.ChildSpec{ID: instanceName(i % (2 * size))}})
-				f.ask(tree.TerminateChild{ID: instanceName((i - size + 1) % (2 * size))})
+				f.ask(tree.TerminateChild{ID: instanceName((i - size) % (2 * size))})
 			}
 		})
 	}
