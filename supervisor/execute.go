@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"coppice/configs"
 	"coppice/supervisor/journal"
 	"coppice/supervisor/process"
 	"coppice/tree"
@@ -87,11 +88,41 @@ func (r *runtime) start(a tree.Start) {
 		outputs = append(outputs, journal.Output{Stream: reader.Stream, Mark: reader.Mark, Inode: reader.Inode})
 	}
 	r.record.expect(a.Ref, outputs)
+	prepared := r.prepared[a.ID]
+	delete(r.prepared, a.ID)
 	argv := append([]string{p.Program}, p.Argv[1:]...)
 	r.reaper.Start(a.Ref, process.Command{
 		Argv: argv, Env: env, Dir: p.Dir, Stdout: out.Stdout, Stderr: out.Stderr, Extra: extra, ExtraFD: p.Ready.FD, Passed: given,
-		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient, Limits: p.Limits, Setup: setup,
+		User: who.credential, UserName: who.name, NoNewPrivs: who.noNewPrivs, NoAmbient: who.noAmbient, Limits: p.Limits, Prepared: prepared, Setup: setup,
 	})
+}
+
+// prepare makes what the process that is started next needs, while the reaper is busy with
+// the one before.
+func (r *runtime) prepare(actions []tree.Action) {
+	for _, a := range actions {
+		a, ok := a.(tree.Start)
+		if !ok {
+			continue
+		}
+		next, ok := r.tree.Upcoming(a.ID)
+		if !ok || r.prepared[next.ID] {
+			continue
+		}
+		for _, reader := range r.store.Prepare(next.ID, next.Start.(*configs.Process).Log) {
+			r.keeping.put(pipeName(reader.Pipe), reader.FD)
+		}
+		r.prepared[next.ID] = r.cgroups.Prepare(next.ID)
+	}
+}
+
+// unprepare gives back what was made for starts that do not come.
+func (r *runtime) unprepare() {
+	for name := range r.prepared {
+		r.store.Retire(name)
+		r.reaper.Forget(name)
+	}
+	clear(r.prepared)
 }
 
 // retire lets go of the pipes of those who have ended and do not come again at once, or
@@ -105,7 +136,11 @@ func (r *runtime) retire(events []tree.Event, reports []tree.Report) {
 		}
 	}
 	for i := range reports {
-		if reports[i].Kind == tree.GaveUp {
+		switch reports[i].Kind {
+		case tree.StartFailure:
+			r.unprepare()
+		case tree.GaveUp:
+			r.unprepare()
 			r.retireAll(r.tree.Status())
 			return
 		}

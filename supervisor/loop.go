@@ -84,6 +84,7 @@ func (r *runtime) step(events ...tree.Event) {
 		for _, a := range out.Actions {
 			r.execute(a)
 		}
+		r.prepare(out.Actions)
 		r.retire(events, out.Reports)
 		r.logReports(out.Reports)
 		crash.Point("step.done")

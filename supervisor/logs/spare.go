@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"coppice/configs"
 )
 
 // A pipe that has ended is empty, and nobody can write to it: nothing in the world tells
@@ -51,6 +53,44 @@ func (s *Store) reuse(k *sink, mark uint32) (p Pipe, fd int, childs *os.File) {
 	p = spare.Pipe
 	p.Made, p.Mark = cmp.Or(p.Made, p.Mark), mark
 	return p, spare.fd, os.NewFile(uintptr(both), p.Name+"'s output")
+}
+
+// Prepare makes the pipes of the next incarnation of a name ahead, while there is time for
+// that, and returns their read ends, as Begin would. What cannot be made Begin is told.
+func (s *Store) Prepare(name string, how configs.Log) []Reader {
+	if how.Direct || !legalName(name) || !canReopen() {
+		return nil
+	}
+	streams := []string{outStream, errStream}
+	if !how.Split {
+		streams = streams[:1]
+	}
+	var readers []Reader
+	mark := s.coming(name)
+	for _, stream := range streams {
+		k := s.sink(name, stream)
+		k.fileMu.Lock()
+		if k.spare == nil {
+			if fd, err := makeReader(); err == nil {
+				p := Pipe{Name: name, Stream: stream, Mark: mark}
+				p.Inode, _ = pipeInode(fd) // it is one
+				k.spare = &pipe{Pipe: p, sink: k, fd: fd}
+				readers = append(readers, Reader{p, fd})
+			}
+		}
+		k.fileMu.Unlock()
+	}
+	return readers
+}
+
+// makeReader makes a pipe that nobody can write to yet.
+func makeReader() (int, error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, err
+	}
+	unix.Close(ends[1])
+	return ends[0], nil
 }
 
 // Retire says that no incarnation of a name is to come at once: nothing is kept for it,

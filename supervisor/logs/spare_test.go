@@ -80,3 +80,18 @@ func TestRetiredPipeIsClosed(t *testing.T) {
 		t.Errorf("%+v has ended", p)
 	}
 }
+
+// A pipe that was made ahead is the next incarnation's, and known to whoever keeps it.
+func TestPreparedPipeIsTaken(t *testing.T) {
+	s := openWith(t, t.TempDir(), logs.Options{})
+	ahead := s.Prepare("api", configs.DefaultLog())
+	if len(ahead) != 1 || len(s.Prepare("api", configs.DefaultLog())) != 0 {
+		t.Fatalf("made %+v ahead, and more", ahead)
+	}
+	o := began(t, s)
+	if got := o.Readers[0]; got.Inode != ahead[0].Inode || got.Made != ahead[0].Mark || got.Mark != 1 {
+		t.Errorf("prepared %+v, and it has %+v", ahead[0].Pipe, got.Pipe)
+	}
+	write(t, o.Stdout, "one\n")
+	arrived(t, s, "api", len("one\n"))
+}

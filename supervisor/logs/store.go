@@ -142,6 +142,15 @@ type markCount struct {
 
 // nextMark counts a new incarnation of a name.
 func (s *Store) nextMark(name string) uint32 {
+	next := s.coming(name)
+	s.sinksMu.Lock()
+	defer s.sinksMu.Unlock()
+	s.marks[name] = markCount{latest: next, whole: true}
+	return next
+}
+
+// coming is the mark that the next incarnation of a name will have.
+func (s *Store) coming(name string) uint32 {
 	s.sinksMu.Lock()
 	whole := s.marks[name].whole
 	s.sinksMu.Unlock()
@@ -151,9 +160,9 @@ func (s *Store) nextMark(name string) uint32 {
 	}
 	s.sinksMu.Lock()
 	defer s.sinksMu.Unlock()
-	next := max(s.marks[name].latest, last) + 1
-	s.marks[name] = markCount{latest: next, whole: true}
-	return next
+	latest := max(s.marks[name].latest, last)
+	s.marks[name] = markCount{latest: latest, whole: true}
+	return latest + 1
 }
 
 // Drain moves what is in a child's pipes to its log files before it returns:

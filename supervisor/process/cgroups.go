@@ -134,7 +134,10 @@ func (g *Cgroups) Holding(name string, pid int) string {
 
 // prepare makes the group of a process that is about to be started and sets its
 // limits. fd is the group's, to be closed by the caller.
-func (g *Cgroups) prepare(name string, limits configs.Limits) (c *cgroup, fd int, err error) {
+func (g *Cgroups) prepare(name string, limits configs.Limits, prepared bool) (c *cgroup, fd int, err error) {
+	if prepared {
+		g.take(&cgroup{path: filepath.Join(g.base, name)})
+	}
 	c, fd, err = g.open(name)
 	if err != nil {
 		return nil, -1, fmt.Errorf("cannot make its cgroup %s: %w", c.path, err)
@@ -201,6 +204,13 @@ const thawedFor = time.Second
 // leftThawed takes note that a group is empty and not frozen.
 func (g *Cgroups) leftThawed(c *cgroup) { g.made[c.path] = time.Now().Add(thawedFor) }
 
+// Prepare makes the group of a child that is about to be started ahead, while the Reaper
+// does something else: any goroutine may call it. It says whether it has, which goes
+// into the child's Command.
+func (g *Cgroups) Prepare(name string) bool {
+	return g != nil && os.Mkdir(filepath.Join(g.base, name+groupSuffix), 0o755) == nil
+}
+
 // hasGroups says whether there are groups below one: the links of a folder tell.
 func hasGroups(fd int) bool {
 	const none = 2
@@ -219,9 +229,14 @@ func (g *Cgroups) make(c *cgroup) error {
 	if err != nil {
 		return err
 	}
+	g.take(c)
+	return nil
+}
+
+// take takes a group that was just made into the books.
+func (g *Cgroups) take(c *cgroup) {
 	g.leftThawed(c)
 	g.counts = g.counts || unix.Access(filepath.Join(c.path, "memory.events"), unix.F_OK) == nil
-	return nil
 }
 
 // EndJobs kills the jobs that an earlier daemon has left, whatever they have started,

@@ -32,6 +32,8 @@ type Command struct {
 	// Limits are what the child's cgroup is limited to. Without one a start with
 	// limits fails.
 	Limits configs.Limits
+	// Prepared says that Cgroups.Prepare has made its cgroup.
+	Prepared bool
 	// Setup is what a trampoline sets up before it executes the program; nil: there is
 	// nothing, and no trampoline. Its Argv, Env and Dir are those of the command; User,
 	// NoNewPrivs and NoAmbient serve to explain failures alone where there is a Setup.

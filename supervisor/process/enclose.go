@@ -13,7 +13,8 @@ import (
 
 // enclose prepares the cgroup that a command is to be executed in; nil: there are
 // none.
-func (r *Reaper) enclose(group string, limits configs.Limits, attr *syscall.ProcAttr) (*cgroup, *failure) {
+func (r *Reaper) enclose(group string, command *Command, attr *syscall.ProcAttr) (*cgroup, *failure) {
+	limits := command.Limits
 	if r.cgroups == nil {
 		if limits == (configs.Limits{}) {
 			return nil, nil
@@ -21,7 +22,7 @@ func (r *Reaper) enclose(group string, limits configs.Limits, attr *syscall.Proc
 		key := "limits." + settings(limits)[0].key
 		return nil, &failure{Cause: "cannot set " + key + ": there is no cgroup v2 to set it in: " + r.noCgroups, Key: key}
 	}
-	c, fd, err := r.cgroups.prepare(group, limits)
+	c, fd, err := r.cgroups.prepare(group, limits, command.Prepared)
 	if err != nil {
 		f := &failure{Cause: err.Error(), Errno: errnoOf(err)}
 		if limits != (configs.Limits{}) {

@@ -128,7 +128,7 @@ func (r *Reaper) spawn(c *Command, group string) (int, *cgroup, *failure) {
 	if err != nil {
 		return 0, nil, err
 	}
-	g, err := r.enclose(group, c.Limits, attr)
+	g, err := r.enclose(group, c, attr)
 	if err != nil {
 		return 0, nil, err
 	}
