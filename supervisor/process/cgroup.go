@@ -135,6 +135,10 @@ func (c *cgroup) members() []int {
 				pids = append(pids, pid)
 			}
 		}
+		var stat unix.Stat_t
+		if unix.Stat(folder, &stat) == nil && stat.Nlink <= linksAlone {
+			return
+		}
 		entries, _ := os.ReadDir(folder) // it may be gone
 		for _, entry := range entries {
 			if entry.IsDir() {

@@ -213,10 +213,12 @@ func (g *Cgroups) Prepare(name string) bool {
 
 // hasGroups says whether there are groups below one: the links of a folder tell.
 func hasGroups(fd int) bool {
-	const none = 2
 	var stat unix.Stat_t
-	return unix.Fstat(fd, &stat) == nil && stat.Nlink > none
+	return unix.Fstat(fd, &stat) == nil && stat.Nlink > linksAlone
 }
+
+// linksAlone are the links that the folder of a group has with none below it.
+const linksAlone = 2
 
 // make makes a child's group, and the folder of all groups if it was removed.
 func (g *Cgroups) make(c *cgroup) error {

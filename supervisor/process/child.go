@@ -70,8 +70,8 @@ func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 	if signal == "" {
 		signal = "SIGTERM"
 	}
-	if r.send(c, signal, !mainOnly) {
-		r.send(c, "SIGCONT", !mainOnly) // a stopped process has only noted the signal
+	// A stopped process has only noted the signal.
+	if r.send(c, signal, !mainOnly, unix.SIGCONT) {
 		r.signalled(c, false)
 	}
 }
@@ -105,8 +105,8 @@ func (r *Reaper) signal(ref tree.Ref, signal string, all bool) {
 }
 
 // send signals the group of a child, or its main process alone if that was not
-// reaped yet. It says whether somebody got the signal.
-func (r *Reaper) send(c *child, name string, all bool) bool {
+// reaped yet, and sends other signals behind the first. It says whether somebody got it.
+func (r *Reaper) send(c *child, name string, all bool, behind ...unix.Signal) bool {
 	if c.swept {
 		return false // all who are left have got a SIGKILL
 	}
@@ -119,11 +119,14 @@ func (r *Reaper) send(c *child, name string, all bool) bool {
 	var err error
 	switch {
 	case all:
-		err = r.signalAll(c, number)
+		err = r.signalAll(c, number, behind...)
 	case reaped:
 		return false
 	default:
 		err = c.group.signalLeader(number)
+		for _, next := range behind {
+			_ = c.group.signalLeader(next) // who got the first may have ended of it
+		}
 	}
 	if err != nil && err != unix.ESRCH {
 		r.refused(c, name, err)

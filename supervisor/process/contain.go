@@ -71,9 +71,9 @@ func (r *Reaper) loosen(c *child) {
 }
 
 // signalAll sends a signal to every process of a child: to its process group at
-// once, then to those that have left it. A number whose process was reaped is used
-// only where the group has to be named by it.
-func (r *Reaper) signalAll(c *child, number unix.Signal) error {
+// once, then to those that have left it; each gets those behind it, too. A number whose
+// process was reaped is used only where the group has to be named by it.
+func (r *Reaper) signalAll(c *child, number unix.Signal, behind ...unix.Signal) error {
 	if c.vacant && !c.loose {
 		return c.group.signal(number) // somebody of the process group may have been moved
 	}
@@ -84,11 +84,17 @@ func (r *Reaper) signalAll(c *child, number unix.Signal) error {
 		}
 	}
 	err := c.group.signal(number)
+	for _, next := range behind {
+		_ = c.group.signal(next) // who got the first may have ended of it
+	}
 	for range straysMax {
 		left := r.others(c)
 		for _, other := range left {
 			if e := c.signalOther(other, number); e == nil && err == unix.ESRCH || e != nil && e != unix.ESRCH {
 				err = e
+			}
+			for _, next := range behind {
+				_ = c.signalOther(other, next)
 			}
 		}
 		if number != unix.SIGKILL || len(left) == 0 {
@@ -108,6 +114,9 @@ func (r *Reaper) others(c *child) []Identity {
 		found = r.strays(c)
 	}
 	for _, pid := range c.cgroup.members() {
+		if pid == c.group.number && r.mains[pid] == c {
+			continue // it leads the process group
+		}
 		if s, err := readStat(pid); err == nil && s.group != c.group.number {
 			found = append(found, Identity{PID: pid, Start: s.start})
 		}

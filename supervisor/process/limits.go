@@ -122,9 +122,22 @@ func (g *Cgroups) move() error {
 
 // groupMembers are the processes of one group, without those below it.
 func groupMembers(path string) []int {
-	list, _ := os.ReadFile(filepath.Join(path, "cgroup.procs")) // who cannot be read cannot be moved
+	// No os.File: Go's poller would be told of each.
+	fd, err := unix.Open(filepath.Join(path, "cgroup.procs"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil // who cannot be read cannot be moved
+	}
+	defer unix.Close(fd)
+	var list []byte
+	for chunk := make([]byte, 4096); ; {
+		n, err := unix.Read(fd, chunk)
+		if n <= 0 || err != nil {
+			break
+		}
+		list = append(list, chunk[:n]...)
+	}
 	var pids []int
-	for _, word := range strings.Fields(string(list)) {
+	for word := range strings.FieldsSeq(string(list)) {
 		if pid, err := strconv.Atoi(word); err == nil {
 			pids = append(pids, pid)
 		}
