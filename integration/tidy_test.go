@@ -75,7 +75,7 @@ var goStatements = map[string]int{
 	"supervisor/logs":    3, // mover, compressor, echo
 	"supervisor/probe":   3, // one that plans, a few that ask, one that hears notifications
 	"supervisor/watch":   1, // watcher
-	"supervisor/usage":   1, // up to three that read for a sample, and are gone with it
+	"supervisor/usage":   2, // one that lists the host's processes and up to three that read them, for a sample
 	"ipc":                1, // a bind in a folder of its own thread, where there is no /proc
 	"cmd/coppice":        2, // what a command says while it waits, and the events of wait
 	"integration/bench":  3, // who waits for a supervisor that runs in the foreground; who reaps monit's orphans, until that has ended; a stop, whose end is watched meanwhile

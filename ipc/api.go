@@ -14,6 +14,8 @@ type Backend interface {
 	// Tree is the state of the whole tree; with usage, running processes carry
 	// CPU and memory.
 	Tree(ctx context.Context, usage bool) (*Tree, error)
+	// Trunk is the tree without what is below the root: whose it is, and who answers.
+	Trunk(ctx context.Context) (*Tree, error)
 	// Do carries out one verb on one node and returns when the work is done. A
 	// client that goes away (ctx) only loses the answer. With NoWait it returns
 	// once the request is taken.

@@ -40,9 +40,22 @@ var _ Backend = (*Client)(nil)
 // Tree implements Backend.
 func (c *Client) Tree(ctx context.Context, usage bool) (t *Tree, err error) {
 	err = c.again(ctx, func() error {
-		t, err = c.tree(ctx, usage)
+		t, err = c.tree(ctx, flags{"usage": usage})
 		return err
 	})
+	return t, err
+}
+
+// Trunk implements Backend. A daemon that was built before there were trunks gives the
+// whole tree.
+func (c *Client) Trunk(ctx context.Context) (t *Tree, err error) {
+	err = c.again(ctx, func() error {
+		t, err = c.tree(ctx, flags{"trunk": true})
+		return err
+	})
+	if refusal, ok := errors.AsType[*Error](err); ok && refusal.Code == CodeBadInput {
+		return c.Tree(ctx, false)
+	}
 	return t, err
 }
 
@@ -217,8 +230,8 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 }
 
 // tree asks for the tree: the one document that may be long.
-func (c *Client) tree(ctx context.Context, usage bool) (*Tree, error) {
-	resp, err := c.send(ctx, "GET", "/v1/tree"+flags{"usage": usage}.query(), nil)
+func (c *Client) tree(ctx context.Context, how flags) (*Tree, error) {
+	resp, err := c.send(ctx, "GET", "/v1/tree"+how.query(), nil)
 	if err != nil {
 		return nil, err
 	}

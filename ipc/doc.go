@@ -15,6 +15,7 @@
 //
 //	the tree                    curl --unix-socket S http://coppice/v1/tree
 //	… with CPU and memory       curl --unix-socket S http://coppice/v1/tree?usage=1
+//	… without its nodes         curl --unix-socket S http://coppice/v1/tree?trunk=1
 //	start stop restart a node   curl --unix-socket S -X POST http://coppice/v1/nodes/api/restart
 //	reload a process            curl --unix-socket S -X POST http://coppice/v1/nodes/api/reload
 //	… without waiting for it    curl --unix-socket S -X POST http://coppice/v1/nodes/api/restart?no_wait=1

@@ -51,6 +51,10 @@ func (f *fake) Tree(_ context.Context, usage bool) (*ipc.Tree, error) {
 	return &f.tree, f.note(map[string]bool{"usage": usage})
 }
 
+func (f *fake) Trunk(context.Context) (*ipc.Tree, error) {
+	return &ipc.Tree{Name: f.tree.Name}, f.note("trunk")
+}
+
 func (f *fake) Do(_ context.Context, cmd ipc.Command) (*ipc.Result, error) {
 	return &ipc.Result{Message: "done: " + cmd.Verb + " " + cmd.Node}, f.note(cmd)
 }

@@ -52,11 +52,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, to route) {
 }
 
 func (s *Server) getTree(r *request) error {
-	var usage bool
-	if err := r.params(map[string]*bool{"usage": &usage}); err != nil {
+	var usage, trunk bool
+	if err := r.params(map[string]*bool{"usage": &usage, "trunk": &trunk}); err != nil {
 		return err
 	}
-	tree, err := s.backend.Tree(r.Context(), usage)
+	ask := func(ctx context.Context) (*Tree, error) { return s.backend.Tree(ctx, usage) }
+	if trunk {
+		ask = s.backend.Trunk
+	}
+	tree, err := ask(r.Context())
 	if err != nil {
 		return err
 	}

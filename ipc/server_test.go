@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +29,7 @@ func TestRoutesReachTheBackend(t *testing.T) {
 	}{
 		{"GET", "/v1/tree", "", 200, map[string]bool{"usage": false}},
 		{"GET", "/v1/tree?usage=1", "", 200, map[string]bool{"usage": true}},
+		{"GET", "/v1/tree?trunk=1", "", 200, "trunk"},
 		{"GET", "/v1/started", "", 200, "started"},
 		{"POST", "/v1/down", "", 200, "down"},
 		{"POST", "/v1/nodes/db/start", "", 200, ipc.Command{Verb: "start", Node: "db"}},
@@ -339,5 +342,28 @@ func TestADaemonThatDiesIsToldApart(t *testing.T) {
 	ok(t, errors.Join(<-served, l.Release()))
 	if err := c.Down(ctx); !errors.Is(err, ipc.ErrNoDaemon) {
 		t.Errorf("got %v, want ErrNoDaemon", err)
+	}
+}
+
+// A daemon that knows no trunks refuses the parameter, and gives the whole tree.
+func TestTrunkOfAnOlderDaemon(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), ipc.SocketName)
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "" {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, `{"code":"bad_input","detail":"there is no parameter here"}`)
+			return
+		}
+		io.WriteString(w, `{"name":"old"}`)
+	}))
+	tree, err := (&ipc.Client{Socket: socket}).Trunk(ctx)
+	if err != nil || tree.Name != "old" {
+		t.Errorf("Trunk = %v, %v; want the tree", tree, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"coppice/ipc"
 	"coppice/supervisor/logs"
 	"coppice/supervisor/process"
+	"coppice/supervisor/usage"
 	"coppice/tree"
 )
 
@@ -76,8 +77,12 @@ func (r *runtime) await(ctx context.Context, answer <-chan tree.Reply, patient b
 }
 
 // Tree implements ipc.Backend.
-func (r *runtime) Tree(ctx context.Context, usage bool) (*ipc.Tree, error) {
+func (r *runtime) Tree(ctx context.Context, measured bool) (*ipc.Tree, error) {
 	var t *ipc.Tree
+	var sample *usage.Sample
+	if measured {
+		sample = r.meter.Begin()
+	}
 	err := r.ask(ctx, func() {
 		t = &ipc.Tree{Name: r.config.Name, Daemon: r.daemon()}
 		status := r.tree.Status()
@@ -86,10 +91,23 @@ func (r *runtime) Tree(ctx context.Context, usage bool) (*ipc.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	if usage {
-		r.addUsage(t)
+	if measured {
+		addUsage(t, sample)
 	}
 	return t, nil
+}
+
+// Trunk implements ipc.Backend.
+func (r *runtime) Trunk(ctx context.Context) (*ipc.Tree, error) {
+	var t *ipc.Tree
+	err := r.ask(ctx, func() {
+		t = &ipc.Tree{Name: r.config.Name, Daemon: r.daemon()}
+		if root, ok := r.tree.Node(r.config.Spec.ID); ok {
+			viewer{r, r.wall(0)}.fill(&t.Root, &root)
+			t.Root.Children = nil // not told, which is not none
+		}
+	})
+	return t, err
 }
 
 func (r *runtime) daemon() ipc.Daemon {

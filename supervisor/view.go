@@ -5,6 +5,7 @@ import (
 
 	"coppice/configs"
 	"coppice/ipc"
+	"coppice/supervisor/usage"
 	"coppice/tree"
 )
 
@@ -86,7 +87,7 @@ func describe(n *ipc.Node, f tree.Flags) {
 }
 
 // addUsage measures what runs and puts it to the nodes.
-func (r *runtime) addUsage(t *ipc.Tree) {
+func addUsage(t *ipc.Tree, sample *usage.Sample) {
 	var nodes []*ipc.Node
 	var pids []int
 	t.Root.Each(func(n *ipc.Node) {
@@ -94,7 +95,7 @@ func (r *runtime) addUsage(t *ipc.Tree) {
 			nodes, pids = append(nodes, n), append(pids, n.PID)
 		}
 	})
-	measured := r.meter.Sample(pids)
+	measured := sample.Of(pids)
 	for i, n := range nodes {
 		if u := &measured[i]; u.Processes > 0 {
 			n.CPUPercent, n.CPUSeconds, n.Memory = &u.CPUPercent, &u.CPUSeconds, &u.Memory

@@ -188,7 +188,9 @@ func (n *node) status(deep bool, places map[*node]place) Status {
 		s.Template = n.parent.template().ID
 	}
 	if deep {
-		for _, c := range n.listed() {
+		list := n.listed()
+		s.Children = slices.Grow(s.Children, len(list)+1)
+		for _, c := range list {
 			s.Children = append(s.Children, c.status(true, places))
 		}
 		if n.op != nil && n.op.kind == opAdd {

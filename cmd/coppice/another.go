@@ -54,12 +54,19 @@ func (a *app) notedPlace(ctx context.Context) (place, error) {
 	if err != nil || !a.byFile() {
 		return p, err
 	}
-	if t, err := a.askTree(ctx, p, false); err == nil { // what is wrong is told by what is asked next
+	var t *ipc.Tree
+	err = a.patiently(func() (err error) {
+		t, err = p.client().Trunk(ctx)
+		return err
+	}, notAnswered)
+	if err == nil { // what is wrong is told by what is asked next
 		a.noteAnother(t)
 	}
 	return p, nil
 }
 
+// noteAnother tells beside the answer that the tree was loaded from another file than
+// the one of -f.
 func (a *app) noteAnother(t *ipc.Tree) {
 	if refusal, ok := errors.AsType[*ipc.Error](a.another(t)); ok {
 		a.note("%s", refusal.Title)

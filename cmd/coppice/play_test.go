@@ -136,6 +136,8 @@ func (p *played) writeRecord() {
 	_ = os.WriteFile(filepath.Join(p.place.state, "events"), []byte(lines.String()+`{"seq":99,"torn`), 0o600)
 }
 
+func (p *played) Trunk(ctx context.Context) (*ipc.Tree, error) { return p.Tree(ctx, false) }
+
 func (p *played) Tree(context.Context, bool) (*ipc.Tree, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -24,7 +24,7 @@ With names the exit code is 0 when all of them are running, 3 when one is not,
 }
 
 func (a *app) status(ctx context.Context, args []string) error {
-	p, err := a.notedPlace(ctx)
+	p, err := a.place()
 	if err != nil {
 		return err
 	}
@@ -32,6 +32,7 @@ func (a *app) status(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	a.noteAnother(t)
 	if len(args) > 0 {
 		return a.statusOf(t, args)
 	}
@@ -48,9 +49,11 @@ func (a *app) askTree(ctx context.Context, p place, usage bool) (*ipc.Tree, erro
 	err := a.patiently(func() (err error) {
 		t, err = p.client().Tree(ctx, usage)
 		return err
-	}, func() string { return "the daemon has not answered yet" })
+	}, notAnswered)
 	return t, err
 }
+
+func notAnswered() string { return "the daemon has not answered yet" }
 
 // statusOf shows the named nodes; the exit code says whether all of them run.
 func (a *app) statusOf(t *ipc.Tree, args []string) error {

@@ -90,7 +90,7 @@ func TestSessionIsSummed(t *testing.T) {
 	alone, leader := start(t, "helper", 1), start(t, "leader", 2)
 	var m usage.Meter
 	for range 2 { // the second time from what the first one has found
-		got := m.Sample([]int{alone, leader})
+		got := m.Begin().Of([]int{alone, leader})
 		if got[0].Processes != 1 || got[1].Processes != 2 {
 			t.Fatalf("Sample = %v, want both children and the helper", got)
 		}
@@ -106,7 +106,7 @@ func TestSessionIsSummed(t *testing.T) {
 func TestCPUTimeAndLifetimePercent(t *testing.T) {
 	pid := start(t, "burn", 1)
 	var m usage.Meter
-	u := m.Sample([]int{pid})[0]
+	u := m.Begin().Of([]int{pid})[0]
 	if u.CPUSeconds < 0.18 || u.CPUSeconds > 5 {
 		t.Errorf("CPUSeconds = %v after 0.2 s of work", u.CPUSeconds)
 	}
@@ -120,12 +120,12 @@ func TestCPUTimeAndLifetimePercent(t *testing.T) {
 func TestPercentSinceThePreviousSampleInWallTime(t *testing.T) {
 	self := []int{os.Getpid()}
 	var m usage.Meter
-	m.Sample(self)
+	m.Begin().Of(self)
 	var before, after syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 	begun := time.Now()
 	burnWall(300 * time.Millisecond)
-	got := m.Sample(self)[0].CPUPercent
+	got := m.Begin().Of(self)[0].CPUPercent
 	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	used := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
 	want := 100 * used.Seconds() / time.Since(begun).Seconds()
@@ -149,7 +149,7 @@ func TestVanishedProcessIsAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var m usage.Meter
-	for pid, got := range m.Sample([]int{child.Process.Pid, 0}) {
+	for pid, got := range m.Begin().Of([]int{child.Process.Pid, 0}) {
 		if got != (usage.Usage{}) {
 			t.Errorf("Sample of process %d = %v, want nothing", pid, got)
 		}
@@ -162,7 +162,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 	var callers sync.WaitGroup
 	for range 8 {
 		callers.Go(func() {
-			if m.Sample(self)[0].Memory == 0 {
+			if m.Begin().Of(self)[0].Memory == 0 {
 				t.Error("no memory")
 			}
 		})
@@ -176,7 +176,7 @@ func BenchmarkNew(b *testing.B) {
 	pids := sleepers(b)
 	for b.Loop() {
 		var m usage.Meter
-		m.Sample(pids)
+		m.Begin().Of(pids)
 	}
 }
 
@@ -184,7 +184,7 @@ func BenchmarkIdle(b *testing.B) {
 	pids := sleepers(b)
 	var m usage.Meter
 	for b.Loop() {
-		m.Sample(pids)
+		m.Begin().Of(pids)
 	}
 }
 

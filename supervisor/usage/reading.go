@@ -64,9 +64,8 @@ func (p *process) percent(cpu time.Duration, now time.Time, booted time.Duration
 	return 100 * float64(since) / float64(age)
 }
 
-// read reads main processes and their helpers, which it finds meanwhile, and returns
-// all of them. Where there are many, several goroutines read.
-func (m *Meter) read(mains []*process, now time.Time) []*process {
+// read reads processes. Where there are many, several goroutines read.
+func read(processes []*process, now time.Time) {
 	folder, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		folder = -1 // then no file is found
@@ -74,15 +73,12 @@ func (m *Meter) read(mains []*process, now time.Time) []*process {
 		defer unix.Close(folder)
 	}
 	var others sync.WaitGroup
-	work := share(folder, mains, now)
-	for range min(runtime.GOMAXPROCS(0), readersMax, 1+len(mains)/readAtOnce) - 1 {
+	work := share(folder, processes, now)
+	for range min(runtime.GOMAXPROCS(0), readersMax, 1+len(processes)/readAtOnce) - 1 {
 		others.Go(work)
 	}
-	helpers := m.helpers()
 	work()
 	others.Wait()
-	share(folder, helpers, now)()
-	return append(mains, helpers...)
 }
 
 // share reads processes, for as many goroutines as call it.
