@@ -77,7 +77,7 @@ var goStatements = map[string]int{
 	"supervisor/watch":   1, // watcher
 	"supervisor/usage":   2, // one that lists the host's processes and up to three that read them, for a sample
 	"ipc":                1, // a bind in a folder of its own thread, where there is no /proc
-	"cmd/coppice":        2, // what a command says while it waits, and the events of wait
+	"cmd/coppice":        1, // the events of wait
 	"integration/bench":  3, // who waits for a supervisor that runs in the foreground; who reaps monit's orphans, until that has ended; a stop, whose end is watched meanwhile
 }
 

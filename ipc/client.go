@@ -9,9 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -278,7 +278,7 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 
 // converse sends a request and reads the answer as far as its body, with which the
 // connection is closed. When ctx is done it is cut.
-func converse(ctx context.Context, conn net.Conn, req *http.Request) (*http.Response, error) {
+func converse(ctx context.Context, conn *os.File, req *http.Request) (*http.Response, error) {
 	cut := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	hangUp := func() error {
 		cut()
@@ -304,7 +304,7 @@ type lastBody struct {
 // Close ends the connection, whatever of the body was not read.
 func (b *lastBody) Close() error { return b.hangUp() }
 
-func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+func (c *Client) dial(ctx context.Context) (*os.File, error) {
 	path := c.Socket
 	if path == "" {
 		path = filepath.Join(c.Dir, SocketName)

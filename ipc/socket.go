@@ -171,7 +171,7 @@ func removeStale(f *folder) error {
 }
 
 // dial connects to a daemon's socket. Nobody there is ErrNoDaemon.
-func dial(ctx context.Context, path string) (net.Conn, error) {
+func dial(ctx context.Context, path string) (*os.File, error) {
 	f, err := openFolder(filepath.Dir(path))
 	if err != nil {
 		return nil, dialFault(path, err)
@@ -180,28 +180,31 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 	if err := checkSocket(f, filepath.Base(path)); err != nil {
 		return nil, dialFault(path, err)
 	}
-	var conn net.Conn
-	err = f.within(filepath.Base(path), func(name string) error {
-		conn, err = connect(ctx, name)
-		return err
-	})
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, dialFault(path, err)
 	}
-	return conn, nil
+	err = f.within(filepath.Base(path), func(name string) error { return connect(ctx, fd, name) })
+	if err != nil {
+		_ = unix.Close(fd) // nothing was written
+		return nil, dialFault(path, err)
+	}
+	// A file that does not block has all that is wanted of a connection, and asks
+	// nothing about the ends of this one.
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // connect waits for room in a full backlog, of which a Unix socket tells
 // nothing but EAGAIN.
-func connect(ctx context.Context, name string) (net.Conn, error) {
+func connect(ctx context.Context, fd int, name string) error {
 	for {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", name)
-		if !errors.Is(err, unix.EAGAIN) {
-			return conn, err
+		err := unix.Connect(fd, &unix.SockaddrUnix{Name: name})
+		if err != unix.EAGAIN && err != unix.EINTR {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -232,9 +235,6 @@ func dialFault(path string, err error) error {
 	}
 	if errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("cannot reach the daemon at %s: permission denied; only its user and root may", path)
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		err = op.Err // without the name through /proc that was dialled
 	}
 	return fmt.Errorf("cannot reach the daemon at %s: %w", path, err)
 }

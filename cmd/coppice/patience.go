@@ -15,17 +15,18 @@ const patience = time.Second
 
 // patiently calls do and, when it takes long, says once what it waits for.
 func (a *app) patiently(do func() error, what func() string) error {
-	done := make(chan error, 1) // do may end after nobody listens any more
-	go func() { done <- do() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(patience):
+	said := make(chan struct{})
+	saying := time.AfterFunc(patience, func() {
+		defer close(said)
+		if text := what(); text != "" {
+			a.note("%s; waiting", text)
+		}
+	})
+	err := do()
+	if !saying.Stop() {
+		<-said
 	}
-	if text := what(); text != "" {
-		a.note("%s; waiting", text)
-	}
-	return <-done
+	return err
 }
 
 // unfinished says what the tree is busy with: the reason why an answer takes

@@ -4,9 +4,9 @@
 //
 // A child is more than its main process, so a sample sums the whole session of
 // which that process is the leader: one walk over the host's pids asks each for
-// its session and sorts it to the child it belongs to. What left the session
-// (setsid) is not counted, and neither is the CPU time of a helper that has
-// ended already.
+// its session, while the caller finds out which processes it wants to know about.
+// Such a list serves for a second. What left the session (setsid) is not counted,
+// and neither is the CPU time of a helper that has ended already.
 //
 // A sample of a thousand processes is read while somebody waits, so it makes the
 // fewest system calls that tell the truth. The CPU time of a process is a clock

@@ -34,6 +34,10 @@ const (
 	baselineAgeMax = 60 * time.Second
 )
 
+// listAgeMax is how long a list of the host's processes serves: to make one takes
+// longer than all the rest. What a child has forked meanwhile is counted later.
+const listAgeMax = time.Second
+
 // Meter samples, and remembers of each process what makes the next sample cheap
 // and tells the CPU used in between. The zero value is ready; any number of
 // goroutines may use it, one after the other is served.
@@ -41,27 +45,35 @@ type Meter struct {
 	mu      sync.Mutex
 	known   map[int]*process // by pid
 	samples uint64           // how many there were
+	list    list             // the last one
 }
 
-// Begin begins a sample: the host's processes are listed while the caller finds out
-// whom to ask about. Who begins one and does not end it loses nothing.
+// Begin begins a sample: the host's processes are listed, where the last list is too
+// old, while the caller finds out whom to ask about. Who begins one and does not end it
+// loses nothing.
 func (m *Meter) Begin() *Sample {
-	s := &Sample{meter: m, listed: make(chan []listed, 1)} // so that the goroutine never waits
-	go func() { s.listed <- list() }()
+	s := &Sample{meter: m, list: make(chan list, 1)} // so that the goroutine never waits
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Since(m.list.at) < listAgeMax {
+		s.list <- m.list
+	} else {
+		go func() { s.list <- newList() }()
+	}
 	return s
 }
 
 // Sample is one sample that has begun.
 type Sample struct {
-	meter  *Meter
-	listed chan []listed
+	meter *Meter
+	list  chan list
 }
 
-// Of ends the sample: it measures the children with the given main processes, and answers in their
-// order; if the host's processes could not be listed (no /proc) only main processes
-// are counted. It costs at most 7 us for each process of a child that is new, 4 us for
-// each that has run since the last sample, and 0.3 us for each other one; to list what the host
-// has takes 0.5 us each.
+// Of ends the sample: it measures the children with the given main processes, and
+// answers in their order. A helper that is younger than a second may not be counted
+// yet; if the host's processes could not be listed (no /proc) none is. It costs at
+// most 7 us for each process that is new, 4 us for each that has run since the last
+// sample, and 0.3 us for each other one; to list the host's processes takes 0.5 us each.
 func (s *Sample) Of(pids []int) []Usage {
 	m := s.meter
 	m.mu.Lock()
@@ -69,7 +81,8 @@ func (s *Sample) Of(pids []int) []Usage {
 	m.samples++
 	now, booted := time.Now(), sinceBoot()
 	counted := m.mains(pids)
-	counted = append(counted, m.helpers(<-s.listed)...)
+	m.list = <-s.list
+	counted = append(counted, m.helpers()...)
 	read(counted, now)
 	usages, cpus := make([]Usage, len(pids)), make([]time.Duration, len(pids))
 	for _, p := range counted {
@@ -121,9 +134,9 @@ func (m *Meter) process(pid, child int) *process {
 }
 
 // helpers are the other processes of the sessions that the main processes lead.
-func (m *Meter) helpers(all []listed) []*process {
+func (m *Meter) helpers() []*process {
 	var helpers []*process
-	for _, one := range all {
+	for _, one := range m.list.all {
 		main := m.known[one.session]
 		if main == nil || main.main != m.samples || one.pid == one.session {
 			continue
@@ -135,28 +148,35 @@ func (m *Meter) helpers(all []listed) []*process {
 	return helpers
 }
 
+// list is a list of the host's processes.
+type list struct {
+	at  time.Time
+	all []listed
+}
+
 // listed is a process of the host.
 type listed struct{ pid, session int }
 
-// list lists the host's processes, as far as that is possible.
-func list() []listed {
+// newList lists the host's processes, as far as that is possible.
+func newList() list {
+	l := list{at: time.Now()}
 	proc, err := os.Open("/proc")
 	if err != nil {
-		return nil
+		return l
 	}
 	defer proc.Close()
 	names, _ := proc.Readdirnames(-1) // what was listed before a fault is as good
-	all := make([]listed, 0, len(names))
+	l.all = make([]listed, 0, len(names))
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
 		if session, err := unix.Getsid(pid); err == nil {
-			all = append(all, listed{pid, session})
+			l.all = append(l.all, listed{pid, session})
 		}
 	}
-	return all
+	return l
 }
 
 // forget drops what nobody has asked for in a while.
