@@ -78,7 +78,8 @@ func newHung(t *testing.T) hung {
 
 func (h hung) hang() error { h.asked <- struct{}{}; <-h.let; return errors.New("dead") }
 
-func (h hung) Tree(context.Context, bool) (*ipc.Tree, error)                     { return nil, h.hang() }
+func (h hung) Tree(context.Context, bool) (*ipc.Tree, error) { return nil, h.hang() }
+
 func (h hung) Trunk(context.Context) (*ipc.Tree, error)                          { return nil, h.hang() }
 func (h hung) Started(context.Context) error                                     { return h.hang() }
 func (h hung) Down(context.Context) error                                        { return h.hang() }
