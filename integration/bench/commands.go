@@ -12,7 +12,7 @@ import (
 const commandsMax = 15
 
 // commands measures what people wait for: the command line's own start, the status of all, a stop and a start of
-// one child in the middle. Times are of whole processes, from the fork to the end.
+// one child. Times are of whole processes, from the fork to the end.
 func (l *life) commands(ctx context.Context) error {
 	c := l.run.control()
 	if c == nil {
@@ -57,11 +57,14 @@ func (l *life) repeat(ctx context.Context, once func(took map[string][]float64) 
 	return nil
 }
 
-// stopAndStart stops the child in the middle and starts it again. Between both it waits until the child is dead: some
-// commands only ask for it.
+// stopAndStart stops the child that has lived longest and starts it again: several peers let one that has just begun wait
+// for either. Between both it waits until the child is dead: some commands only ask for it.
 func (l *life) stopAndStart(ctx context.Context, c *control, took map[string][]float64) error {
-	middle := len(l.latest) / 2
-	name, victim := l.job.children[middle].name, l.latest[middle].pid
+	eldest, err := l.eldest(ctx)
+	if err != nil {
+		return err
+	}
+	name, victim := l.job.children[eldest].name, l.latest[eldest].pid
 	ms, err := l.time(ctx, c, c.stop(name))
 	if err != nil {
 		return err

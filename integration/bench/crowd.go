@@ -153,6 +153,9 @@ func (l *life) mass(ctx context.Context) error {
 // stop has the supervisor stop everything and notes when the last child was dead. The children's pidfds are opened before,
 // and waited for one after the other, so that this process is woken up as seldom as can be.
 func (l *life) stop(ctx context.Context) error {
+	if err := l.settle(ctx); err != nil { // supervise is deaf for a second after a start
+		return err
+	}
 	var fds []int
 	defer func() {
 		for _, fd := range fds {

@@ -117,6 +117,17 @@ func (l *life) settle(ctx context.Context) error {
 	return pause(ctx, time.Duration(youngest+int64(settledLife)-now()))
 }
 
+// eldest is the child that has lived longest, once it has lived long enough to be killed.
+func (l *life) eldest(ctx context.Context) (int, error) {
+	eldest := 0
+	for i, c := range l.latest {
+		if c.born < l.latest[eldest].born {
+			eldest = i
+		}
+	}
+	return eldest, pause(ctx, time.Duration(l.latest[eldest].born+int64(settledLife)-now()))
+}
+
 // settledLife is how long a child has lived before it is killed.
 const settledLife = 1200 * time.Millisecond
 

@@ -56,16 +56,11 @@ func (l *life) noteLatencies(ms []float64) {
 
 // killOldest kills the child that has lived longest, and returns the milliseconds until it was back.
 func (l *life) killOldest(ctx context.Context) (float64, error) {
-	oldest := 0
-	for i, c := range l.latest {
-		if c.born < l.latest[oldest].born {
-			oldest = i
-		}
-	}
-	victim := l.latest[oldest]
-	if err := pause(ctx, time.Duration(victim.born+int64(settledLife)-now())); err != nil {
+	oldest, err := l.eldest(ctx)
+	if err != nil {
 		return 0, err
 	}
+	victim := l.latest[oldest]
 	at := now()
 	if err := unix.Kill(victim.pid, unix.SIGKILL); err != nil {
 		return 0, fmt.Errorf("child %d, pid %d: %w", oldest, victim.pid, err)
