@@ -120,7 +120,9 @@ type Node struct {
 	// Of a process that runs.
 	PID int `json:"pid,omitempty"`
 	// CPUPercent is of one core, CPUSeconds since its start, Memory resident
-	// bytes; all of the process's whole session.
+	// bytes; all of the process's whole session. Of a process that has not run the
+	// memory may be 5 s old, and others of the session than its leader may be missing
+	// in their first second.
 	CPUPercent *float64 `json:"cpu_percent,omitempty"`
 	CPUSeconds *float64 `json:"cpu_seconds,omitempty"`
 	Memory     *uint64  `json:"memory,omitempty"`

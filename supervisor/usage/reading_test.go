@@ -115,3 +115,19 @@ func TestFieldOfLine(t *testing.T) {
 		t.Error("a letter is no number")
 	}
 }
+
+// A list of the host's processes serves for a while, and is made anew then.
+func TestListServesForAWhile(t *testing.T) {
+	var m Meter
+	m.Begin().Of([]int{os.Getpid()})
+	first := m.list.at
+	m.Begin().Of([]int{os.Getpid()})
+	if len(m.list.all) == 0 || !m.list.at.Equal(first) {
+		t.Errorf("a list of %d processes of %v follows the one of %v at once", len(m.list.all), m.list.at, first)
+	}
+	m.list.at = first.Add(-listAgeMax)
+	m.Begin().Of([]int{os.Getpid()})
+	if !m.list.at.After(first) {
+		t.Error("the list is too old, and still used")
+	}
+}
