@@ -9,9 +9,9 @@ import (
 // nodeBytes is what a node takes in a document, nearly always.
 const nodeBytes = 320
 
-// encodeTree writes what json.Marshal(t) writes. For a thousand nodes it takes a fifth of the
-// time, which somebody waits for.
-func encodeTree(t *Tree) ([]byte, error) {
+// EncodeTree writes what json.Marshal(t) writes. For a thousand nodes it takes a third
+// of the time, which somebody waits for.
+func EncodeTree(t *Tree) ([]byte, error) {
 	nodes := 0
 	t.Root.Each(func(*Node) { nodes++ })
 	e := &encoder{body: make([]byte, 0, nodes*nodeBytes+1024)}

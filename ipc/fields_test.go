@@ -90,9 +90,9 @@ func fill(v reflect.Value, depth int) {
 func sameCoding(t *testing.T, tree *Tree) {
 	t.Helper()
 	want, wrong := json.Marshal(tree)
-	got, err := encodeTree(tree)
+	got, err := EncodeTree(tree)
 	if (err == nil) != (wrong == nil) {
-		t.Fatalf("encodeTree says %v, encoding/json %v", err, wrong)
+		t.Fatalf("EncodeTree says %v, encoding/json %v", err, wrong)
 	}
 	if err != nil {
 		return
@@ -160,7 +160,7 @@ func TestForeignTreesAreRead(t *testing.T) {
 func FuzzDecodeTree(f *testing.F) {
 	whole := &Tree{}
 	fill(reflect.ValueOf(whole).Elem(), 1)
-	text, _ := encodeTree(whole)
+	text, _ := EncodeTree(whole)
 	f.Add(string(text))
 	f.Add(`{"name":"a\u0062","daemon":{"pid":1},"root":{"intensity":"infinity","args":["x"],"children":[{},{"name":""}]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -201,7 +201,7 @@ func BenchmarkEncodeTree(b *testing.B) {
 		tree := thousands(n)
 		b.Run(fmt.Sprint("nodes=", n), func(b *testing.B) {
 			for b.Loop() {
-				encodeTree(tree)
+				EncodeTree(tree)
 			}
 		})
 		b.Run(fmt.Sprint("encoding-json/nodes=", n), func(b *testing.B) {
@@ -214,7 +214,7 @@ func BenchmarkEncodeTree(b *testing.B) {
 
 func BenchmarkDecodeTree(b *testing.B) {
 	for _, n := range []int{1000, 10000} {
-		text, _ := encodeTree(thousands(n))
+		text, _ := EncodeTree(thousands(n))
 		b.Run(fmt.Sprint("nodes=", n), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {

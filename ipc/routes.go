@@ -64,7 +64,7 @@ func (s *Server) getTree(r *request) error {
 	if err != nil {
 		return err
 	}
-	body, err := encodeTree(tree)
+	body, err := EncodeTree(tree)
 	if err != nil {
 		return err
 	}

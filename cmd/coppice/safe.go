@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -58,7 +59,7 @@ func shown(r rune) bool {
 // terminal would obey. Such runes stand in strings only, where the escape means
 // the same.
 func safeJSON(text []byte) []byte {
-	if plain(strings.ReplaceAll(string(text), "\n", "")) {
+	if !slices.ContainsFunc(text, func(c byte) bool { return c < 0x20 && c != '\n' && c != '\t' || c >= 0x7f }) {
 		return text
 	}
 	var b strings.Builder

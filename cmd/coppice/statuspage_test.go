@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -136,6 +137,21 @@ func TestASmallTreeHasNoEmptyColumns(t *testing.T) {
 		Strategy: "one_for_one", Intensity: 3.0, Period: "5s", Since: noon, Children: []ipc.Node{{Name: "a", Kind: "process", State: "stopped", Held: true}},
 	}}
 	golden(t, "status-tiny", page{width: 80, now: noon}.statusPage(tree))
+}
+
+// The document of a tree is what encoding/json makes of it, fit for a terminal.
+func TestStatusDocument(t *testing.T) {
+	tree := shop()
+	tree.Root.Children[0].Status = "a\u009bb"
+	var out strings.Builder
+	a := &app{world: world{out: &out}}
+	if err := a.document(tree); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := json.MarshalIndent(tree, "", "  ")
+	if got := out.String(); got != strings.ReplaceAll(string(want), "\u009b", `\u009b`)+"\n" {
+		t.Errorf("document = %s, want %s", got, want)
+	}
 }
 
 func BenchmarkStatusPage(b *testing.B) {
