@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"configs":            {"tree"},
 	"ipc":                {"tree"},
 	"supervisor/process": {"tree", "configs", "supervisor/poller", "supervisor/crash", "supervisor/trampoline"},
-	"supervisor/keeper":  {"supervisor/crash", "supervisor/poller"},
+	"supervisor/keeper":  {"supervisor/crash", "supervisor/poller", "supervisor/footprint"},
 	"supervisor/journal": {"tree", "configs", "supervisor/crash"},
 	"supervisor/logs":    {"tree", "configs", "supervisor/poller", "supervisor/crash"},
 	"supervisor/probe":   {"tree", "configs", "supervisor/poller"},
@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"supervisor": {
 		"tree", "configs", "ipc", "supervisor/process", "supervisor/logs",
 		"supervisor/probe", "supervisor/watch", "supervisor/usage",
-		"supervisor/keeper", "supervisor/journal", "supervisor/crash", "supervisor/trampoline",
+		"supervisor/keeper", "supervisor/journal", "supervisor/crash", "supervisor/trampoline", "supervisor/footprint",
 	},
 	"cmd/coppice": {"tree", "configs", "ipc", "supervisor", "supervisor/keeper"},
 }
@@ -53,7 +53,7 @@ var doors = map[string]struct {
 	"golang.org/x/sys/": {[]string{
 		"supervisor/trampoline",
 		"configs", "ipc", "supervisor", "supervisor/process", "supervisor/logs", "supervisor/probe",
-		"supervisor/poller", "supervisor/usage", "supervisor/watch", "supervisor/keeper", "supervisor/journal", "cmd/coppice",
+		"supervisor/poller", "supervisor/usage", "supervisor/watch", "supervisor/keeper", "supervisor/journal", "supervisor/footprint", "cmd/coppice",
 		"integration/bench",
 	}, "the core makes no system call"},
 	"golang.org/x/term": {[]string{"cmd/coppice"}, "terminals are the command line's"},

@@ -25,6 +25,7 @@ func (r *runtime) loop() {
 	}
 	for r.halted == nil && !r.leaving {
 		r.arm(timer)
+		r.heap.Stir()
 		select {
 		case facts := <-r.facts:
 			r.heed(facts)

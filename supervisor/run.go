@@ -16,6 +16,7 @@ import (
 
 	"coppice/ipc"
 	"coppice/supervisor/crash"
+	"coppice/supervisor/footprint"
 	"coppice/supervisor/journal"
 	"coppice/supervisor/keeper"
 	"coppice/supervisor/process"
@@ -46,7 +47,10 @@ func Run(opts Options) (code int, err error) {
 	r.keeping.link.Claimed()
 	defer func() { err = errors.Join(err, r.listener.Release()) }()
 	defer r.close()
-	if err := r.begin(); err != nil {
+	relax := footprint.Hurry()
+	err = r.begin()
+	relax()
+	if err != nil {
 		return 1, err
 	}
 	spareThreads()

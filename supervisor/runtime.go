@@ -12,6 +12,7 @@ import (
 
 	"coppice/configs"
 	"coppice/ipc"
+	"coppice/supervisor/footprint"
 	"coppice/supervisor/logs"
 	"coppice/supervisor/probe"
 	"coppice/supervisor/process"
@@ -81,6 +82,7 @@ type runtime struct {
 	watcher    *watch.Watcher
 	record     *record
 	meter      usage.Meter
+	heap       footprint.Heap
 
 	facts   chan []process.Fact
 	said    chan probe.Said

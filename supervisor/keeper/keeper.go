@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coppice/supervisor/footprint"
 )
 
 // keeper is the role. One goroutine owns all of it; nothing here ever waits for
@@ -37,6 +39,7 @@ type keeper struct {
 	startAt  time.Time // zero: there is a daemon
 
 	watch  watchdog
+	heap   footprint.Heap
 	waiter *waiter
 	inbox  inbox
 
@@ -152,6 +155,7 @@ func (k *keeper) loop() {
 		case <-k.timer.C:
 		}
 		k.tick(time.Now())
+		k.heap.Stir()
 	}
 }
 

@@ -1,0 +1,91 @@
+package footprint
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+// When memory is given back.
+const (
+	calm    = time.Second      // after the last work
+	busy    = 10 * time.Second // after the first, if there is always more
+	garbage = 512 << 10        // bytes that were allocated: below that a collection is not worth its time
+)
+
+// Heap gives memory back after work. The zero value is ready; its methods may be called
+// by any goroutine.
+type Heap struct {
+	mu        sync.Mutex
+	timer     *time.Timer
+	first     time.Time // of the work that is not over; zero: there is none
+	last      time.Time
+	allocated uint64 // by the whole life of the process, when memory was given back last
+}
+
+// Stir says that work was done. It costs less than a microsecond and never waits.
+func (h *Heap) Stir() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = time.Now()
+	if !h.first.IsZero() {
+		return
+	}
+	h.first = h.last
+	if h.timer == nil {
+		h.timer = time.AfterFunc(calm, h.look)
+		return
+	}
+	h.timer.Reset(calm)
+}
+
+// look gives memory back, or looks again later.
+func (h *Heap) look() {
+	h.mu.Lock()
+	now := time.Now()
+	over := now.Sub(h.last) >= calm || now.Sub(h.first) >= busy
+	if !over {
+		h.timer.Reset(calm - now.Sub(h.last))
+		h.mu.Unlock()
+		return
+	}
+	h.first = time.Time{}
+	allocated := allocatedBytes()
+	worth := h.allocated == 0 || allocated-h.allocated >= garbage
+	if worth {
+		h.allocated = allocated
+	}
+	h.mu.Unlock()
+	Trim(worth)
+}
+
+// Trim gives back the pages of the program and, with heap, after a collection, those of
+// the heap. It takes some milliseconds of one CPU for a heap of ten megabytes, and
+// other goroutines go on.
+func Trim(heap bool) {
+	if heap {
+		runtime.GC() // what lies in a sync.Pool goes with the second collection
+		debug.FreeOSMemory()
+	}
+	trimProgram()
+}
+
+// hurryPercent is how much the heap may grow by while somebody waits, GOGC: what a process
+// makes when it begins lives on, mostly, and collections would take a third of the time.
+const hurryPercent = 300
+
+// Hurry lets the heap grow further than usual before it is collected, until the function
+// that it returns is called.
+func Hurry() (end func()) {
+	usual := debug.SetGCPercent(hurryPercent)
+	return func() { debug.SetGCPercent(usual) }
+}
+
+// allocatedBytes are all bytes that were ever allocated.
+func allocatedBytes() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
