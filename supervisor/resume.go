@@ -287,10 +287,20 @@ func (r *runtime) adoptOutputs(p *past) {
 	for ref, s := range p.spawned {
 		if how := r.logOf(ref.ID); how.Direct {
 			r.store.Watch(ref.ID, how)
-		} else if process.Identity(s.Identity).Lives() {
+		} else if !kept(s, have) && process.Identity(s.Identity).Lives() {
 			r.reopen(ref.ID, how, s, have)
 		}
 	}
+}
+
+// kept says that somebody has kept all pipes of a process.
+func kept(s journal.Spawned, have map[uint64]bool) bool {
+	for _, o := range s.Outputs {
+		if !have[o.Inode] {
+			return false
+		}
+	}
+	return len(s.Outputs) > 0
 }
 
 // reopen goes on with those pipes of a process that nobody has kept. Which they

@@ -227,19 +227,31 @@ func (s *Store) goOn(p Pipe, how configs.Log, fd int) error {
 		return fmt.Errorf("cannot go on with the output of %s: %w", p.Name, err)
 	}
 	p.Inode = inode
-	s.sinksMu.Lock()
-	for _, other := range s.pipes {
-		if other.Name == p.Name && other.Stream == p.Stream && other.Inode == p.Inode {
-			s.sinksMu.Unlock()
-			unix.Close(fd)
-			return nil
-		}
+	if s.reads(p) {
+		unix.Close(fd)
+		return nil
 	}
+	s.sinksMu.Lock()
 	count := s.marks[p.Name]
 	count.latest = max(count.latest, p.Mark)
 	s.marks[p.Name] = count
 	s.sinksMu.Unlock()
 	return s.adopt(p, how, fd, true)
+}
+
+// reads says that the store has a pipe already.
+func (s *Store) reads(p Pipe) bool {
+	for _, k := range s.sinksOf(p.Name) {
+		k.fileMu.Lock()
+		has := slices.ContainsFunc(k.pipes, func(other *pipe) bool {
+			return other.Stream == p.Stream && other.Inode == p.Inode
+		})
+		k.fileMu.Unlock()
+		if has {
+			return true
+		}
+	}
+	return false
 }
 
 // adopt takes a pipe's read end into the mover's care, an earlier daemon's or a new one;

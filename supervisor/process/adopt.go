@@ -79,18 +79,25 @@ func (r *Reaper) PIDFDs() map[tree.Ref]int {
 	return pidfds
 }
 
-// adoptAll looks for the children that were handed over.
+// adoptAll looks for the children that were handed over. What nobody waits for is done
+// before anything that was asked meanwhile, but after urgent things.
 func (r *Reaper) adoptAll() {
+	settle := make([]func(), 0, len(r.adoptions))
 	for _, a := range r.adoptions {
-		r.adopt(a)
+		c := r.adopt(a)
+		settle = append(settle, func() { c.settle(a.Frozen) })
 	}
 	r.adoptions, r.census = nil, nil
+	r.queueLock.Lock()
+	r.queue = append(settle, r.queue...)
+	r.queueLock.Unlock()
+	r.wakeUp()
 }
 
 // adopt takes one child over, in whatever state it is. Numbers that mean more than
 // one process to kill(2), or the first one, were never a child's: they are 0 here,
 // and nobody has that.
-func (r *Reaper) adopt(a Adoption) {
+func (r *Reaper) adopt(a Adoption) *child {
 	if r.children[a.Ref] != nil {
 		panic("process: a second Adoption of one incarnation of " + a.Ref.ID)
 	}
@@ -106,9 +113,6 @@ func (r *Reaper) adopt(a Adoption) {
 		left:    a.Left,
 	}
 	r.children[c.ref] = c
-	if !a.Frozen {
-		c.cgroup.thaw()
-	}
 	there := c.recognise(a.PIDFD)
 	switch {
 	case there:
@@ -129,10 +133,10 @@ func (r *Reaper) adopt(a Adoption) {
 		}
 	case !r.isOurs(c):
 		r.watch(c)
-		c.adopted.parent = parentOf(c.group.number)
-		r.tellAdopted(c)
+		r.tellAdopted(c, c.adopted.parent)
 	}
 	crash.Point("adopt.done")
+	return c
 }
 
 // isOurs makes an adopted child an ordinary one if it is a child of this process,
@@ -140,14 +144,27 @@ func (r *Reaper) adopt(a Adoption) {
 // ours to signal.
 func (r *Reaper) isOurs(c *child) bool {
 	pid := c.group.number
-	if r.mains[pid] != c || parentOf(pid) != unix.Getpid() {
+	if r.mains[pid] != c {
+		return false
+	}
+	if c.adopted.parent = c.parent(); c.adopted.parent != unix.Getpid() {
 		return false
 	}
 	c.group.release()
 	c.group.leader = Identity{}
 	c.adopted = nil
-	r.tellAdopted(c)
+	r.tellAdopted(c, unix.Getpid())
 	return true
+}
+
+// parent returns the parent of the main process, 0 if it is not known. A pidfd tells it
+// since Linux 6.13 (PIDFD_GET_INFO).
+func (c *child) parent() int {
+	var info unix.PidfdInfo
+	if c.group.handle != 0 && unix.IoctlPidfdInfo(c.group.handle, &info) == nil && info.Ppid != 0 {
+		return int(info.Ppid)
+	}
+	return parentOf(c.group.number)
 }
 
 // parentOf returns the parent of a process, 0 if it is not known.
@@ -186,6 +203,9 @@ func (c *child) recognise(pidfd int) bool {
 // process of an adopted child, and whether that is there.
 func (c *child) fits(pidfd int) (there, fits bool) {
 	id := c.group.leader
+	if known := inode(pidfd); known != 0 && id.Inode != 0 {
+		return known == id.Inode && !reaped(pidfd), known == id.Inode
+	}
 	now, err := identify(id.PID, pidfd)
 	if err == nil {
 		same := now.Same(id)

@@ -396,6 +396,7 @@ func TestAdoptThaws(t *testing.T) {
 	p.die()
 	w := newNotedWorld(t, nil, list...)
 	w.wantAdopted(2, os.Getpid())
+	w.barrier() // it comes before all that is asked for
 	for i, want := range []string{"0\n", "1\n"} {
 		if got, err := os.ReadFile(list[i].Identity.Cgroup + "/cgroup.freeze"); string(got) != want {
 			t.Errorf("%d: cgroup.freeze is %q (%v), not %q", i, got, err, want)

@@ -56,7 +56,7 @@ func (r *Reaper) lookAtBounces(now time.Time) {
 			continue
 		case c.runs() && !isTrampoline(c.group.number) && c.runs():
 			r.bouncedAway(c)
-			r.tellAdopted(c)
+			r.tellAdopted(c, parentOf(c.group.number))
 			continue
 		}
 		r.alarm(now.Add(bounceLook))
@@ -70,9 +70,9 @@ func (c *child) runs() bool {
 }
 
 // tellAdopted tells that an adopted child lives, once it is known to have been started.
-func (r *Reaper) tellAdopted(c *child) {
+func (r *Reaper) tellAdopted(c *child, parent int) {
 	if c.bounced == nil {
-		r.tell(Adopted{Ref: c.ref, PID: c.group.number, Parent: parentOf(c.group.number)})
+		r.tell(Adopted{Ref: c.ref, PID: c.group.number, Parent: parent})
 	}
 }
 

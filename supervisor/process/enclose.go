@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"syscall"
 
@@ -84,14 +85,25 @@ func refusesGroup(err error) bool {
 	return false
 }
 
-// inherited is the cgroup of a child that was started for an earlier daemon.
+// inherited is the cgroup of a child that was started for an earlier daemon, before
+// settle.
 func inherited(path string) *cgroup {
 	if path == "" {
 		return nil
 	}
-	c := &cgroup{path: path, spent: true}
-	c.ooms = c.oomKills()
-	return c
+	return &cgroup{path: path, spent: true, ooms: math.MaxInt}
+}
+
+// settle does for an adopted child what nobody waits for: its cgroup runs, unless it is
+// to be frozen, and counts from now on how often memory runs out.
+func (c *child) settle(frozen bool) {
+	if c.cgroup == nil {
+		return
+	}
+	if !frozen {
+		c.cgroup.thaw()
+	}
+	c.cgroup.ooms = c.cgroup.oomKills()
 }
 
 // freeze is Freeze, on the goroutine of Run.

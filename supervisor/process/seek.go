@@ -41,14 +41,13 @@ const (
 // life says what is left of the main process of an adopted child.
 func (c *child) life() life {
 	if pidfd := c.group.handle; pidfd != 0 {
-		poll := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-		switch n, _ := unix.Poll(poll, 0); {
+		switch over := ended(pidfd); {
+		case !over:
+			return lives
 		case reaped(pidfd):
 			return gone
-		case n > 0:
-			return zombie
 		}
-		return lives
+		return zombie
 	}
 	if !c.group.led() {
 		return gone
