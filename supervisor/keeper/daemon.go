@@ -16,7 +16,7 @@ import (
 const (
 	longLife     = 2 * time.Second        // after which a death is not one of a row
 	delayFirst   = 10 * time.Millisecond  // doubled with each death of a row but the first
-	delayMax     = 250 * time.Millisecond // while they served
+	delayMax     = 250 * time.Millisecond // from start to start, while they served
 	delayVainMax = 5 * time.Second        // while they never came to serve
 	shortageWait = 10 * time.Millisecond  // until a shortage of the kernel is tried again
 )
@@ -245,13 +245,14 @@ func (k *keeper) buryDaemon(how end) {
 // crashed decides when the next daemon starts.
 func (k *keeper) crashed(died daemon, how end) {
 	say("the daemon (pid " + strconv.Itoa(died.pid) + ") " + how.String() + "; starting it again")
-	most := delayMax
+	most, since := delayMax, died.started
 	if !died.serving {
-		most = delayVainMax
+		// It may have worked all its life, to no avail.
+		most, since = delayVainMax, time.Now()
 	} else if time.Since(died.started) >= longLife {
 		k.failures = 0
 	}
-	k.startAt = time.Now().Add(delay(k.failures, most))
+	k.startAt = since.Add(delay(k.failures, most))
 	k.failures++
 }
 

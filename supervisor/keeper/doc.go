@@ -67,9 +67,10 @@
 //
 // # Order of a restart
 //
-// The first daemon after a long life is started at once, then after 10 ms, doubled up
-// to 250 ms, while lives are shorter than two seconds; up to 5 s while none comes to
-// serve.
+// The first daemon after a long life is started at once. While lives are shorter than two
+// seconds, starts are 10 ms apart at least, doubled up to 250 ms: whoever has lived that
+// long is followed at once. While none comes to serve, up to 5 s lie between a death and
+// the next start.
 //
 // # Goroutines
 //
