@@ -77,10 +77,14 @@ func (s *sheet) add(n uint64, r Record) error {
 	return nil
 }
 
+// sheetBytesMax is the space that an empty sheet may keep: more than what comes of one
+// fact.
+const sheetBytesMax = 64 << 10
+
 // empty removes all lines, and the space of an unusually long one.
 func (s *sheet) empty() {
 	s.Reset()
-	if s.Cap() > keptBytesMax {
+	if s.Cap() > sheetBytesMax {
 		s.Buffer = bytes.Buffer{}
 	}
 }
