@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"os"
 	"syscall"
 	"testing"
 
@@ -66,5 +67,20 @@ func benchmarkStart(b *testing.B, c process.Command) {
 	for b.Loop() {
 		ref, _ := w.start(c)
 		w.exited(ref)
+	}
+}
+
+// BenchmarkLives is what it costs to find out of one process whether it is the one that
+// was started, and lives: a new daemon asks that of each child.
+func BenchmarkLives(b *testing.B) {
+	id, err := process.Identify(os.Getpid())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !id.Lives() {
+			b.Fatal("this process does not live")
+		}
 	}
 }
