@@ -41,6 +41,9 @@ type Options struct {
 	// it any more, and all that was written is in the file. It is called by the mover
 	// or by a caller of Drain, Begin, Retire or Forget.
 	OnEnded func(Pipe)
+	// OnHangup is told that the last process that could write to a pipe of a name has
+	// closed it: mostly because it has ended. It is called as OnEnded is.
+	OnHangup func(name string)
 	// MaxTotal is what SetMaxTotal sets.
 	MaxTotal int64
 }
@@ -236,6 +239,9 @@ func (s *Store) dropPipe(p *pipe) {
 	forgotten := p.sink.forgotten
 	s.dropForgotten(p.sink)
 	s.sinksMu.Unlock()
+	if s.opts.OnHangup != nil {
+		s.opts.OnHangup(p.Name)
+	}
 	switch {
 	case p.aside && forgotten:
 		s.retire(p.sink)

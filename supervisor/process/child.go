@@ -284,6 +284,9 @@ func (r *Reaper) exited(c *child) {
 		delete(r.draining, c.group.number)
 	}
 	delete(r.children, c.ref)
+	if r.named[c.ref.ID] == c {
+		delete(r.named, c.ref.ID)
+	}
 	if f := c.failed; f != nil {
 		r.tell(StartFailed{Ref: c.ref, Cause: f.Cause, Errno: f.Errno, Key: f.Key})
 		return

@@ -1,7 +1,11 @@
 package process
 
 import (
+	"math"
+	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -74,12 +78,20 @@ func (f *forker) run(ready chan<- bool) {
 }
 
 // separate gives this thread a table of its own, with nothing in it but the standard
-// descriptors and a pidfd of the process.
+// descriptors, a pidfd of the process and what Go's runtime may ask for on any thread: a
+// collection of garbage that begins on this one looks at the runtime's epoll set.
 func (f *forker) separate() bool {
-	if unix.Unshare(unix.CLONE_FILES) != nil || unix.CloseRange(3, ^uint(0)>>33, 0) != nil {
+	keep, err := polls()
+	if err != nil || unix.Unshare(unix.CLONE_FILES) != nil {
 		return false
 	}
-	var err error
+	from := firstExtra
+	for _, fd := range append(keep, math.MaxInt32) {
+		if from < fd && unix.CloseRange(uint(from), uint(fd-1), 0) != nil {
+			return false
+		}
+		from = fd + 1
+	}
 	if f.self, err = unix.PidfdOpen(unix.Getpid(), 0); err != nil {
 		return false
 	}
@@ -89,6 +101,29 @@ func (f *forker) separate() bool {
 	}
 	unix.Close(probe)
 	return true
+}
+
+// polls are the epoll sets and eventfds of this process, the runtime's among them, in
+// order.
+func polls() ([]int, error) {
+	const folder = "/proc/self/fd/"
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var list []int
+	for _, entry := range entries {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil || fd < firstExtra {
+			continue
+		}
+		switch target, _ := os.Readlink(folder + entry.Name()); target { // the folder's own is closed by now
+		case "anon_inode:[eventpoll]", "anon_inode:[eventfd]":
+			list = append(list, fd)
+		}
+	}
+	slices.Sort(list)
+	return list, nil
 }
 
 // fork is what forkHere does, with the descriptors of the process.

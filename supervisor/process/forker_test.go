@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +50,33 @@ func TestForker(t *testing.T) {
 		}
 		f.end()
 		runtime.Gosched()
+	}
+}
+
+// A collection of garbage that begins on the forker's thread finds what the runtime needs
+// there.
+func TestForkerCollectsGarbage(t *testing.T) {
+	f := startForker()
+	if f == nil {
+		t.Skip("this kernel, or a filter, has no pidfd_getfd(2)")
+	}
+	defer f.end()
+	r, w, err := os.Pipe() // known to the runtime's poller
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	env := make([]string, 20_000) // what the fork makes of them is garbage, and made on that thread
+	for i := range env {
+		env[i] = "NAME=" + strings.Repeat("x", 40)
+	}
+	attr := &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{}}
+	for range 50 {
+		if done := f.order("/nowhere", []string{"nowhere"}, attr); done.err != syscall.ENOENT {
+			t.Fatalf("forked %+v", done)
+		}
 	}
 }
 

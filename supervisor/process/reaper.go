@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"coppice/supervisor/poller"
 	"coppice/tree"
 )
@@ -29,8 +31,10 @@ type Reaper struct {
 
 	// The rest belongs to the goroutine of Run.
 
-	children map[tree.Ref]*child   // Started was told, Exited was not
-	mains    map[int]*child        // by pid: the main process is not known to be gone
+	children map[tree.Ref]*child // Started was told, Exited was not
+	mains    map[int]*child      // by pid: the main process is not known to be gone
+	named    map[string]*child   // the latest of each name
+	scans    scans
 	draining map[int]*child        // by pid: it is, its group lives
 	attempts map[tree.Ref]*attempt // starts to be tried again
 	handles  bool                  // groups can be signalled through a pidfd
@@ -79,6 +83,7 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 		wake:     make(chan struct{}, 1),
 		children: map[tree.Ref]*child{},
 		mains:    map[int]*child{},
+		named:    map[string]*child{},
 		draining: map[int]*child{},
 		attempts: map[tree.Ref]*attempt{},
 		watched:  map[int]*child{},
@@ -105,7 +110,7 @@ func (r *Reaper) Run() {
 	for !r.closed || len(r.children) > 0 || len(r.attempts) > 0 || len(r.jobs) > 0 {
 		select {
 		case <-r.sigchld:
-			r.reap()
+			r.childEnded()
 		case <-r.wake:
 			r.obey()
 		case <-r.timer.C:
@@ -227,7 +232,7 @@ func (r *Reaper) obey() {
 		command()
 		select {
 		case <-r.sigchld:
-			r.reap()
+			r.childEnded()
 		default:
 		}
 		r.flush()
@@ -249,8 +254,10 @@ func (r *Reaper) hurry() {
 // reap deals with everybody who has ended.
 func (r *Reaper) reap() {
 	for range reapMax {
-		pid, exit := peek()
+		begun := time.Now()
+		pid, exit := peek(unix.P_ALL, 0)
 		if pid == 0 {
+			r.scans.rest(begun)
 			return
 		}
 		c, j := r.mains[pid], r.mainJobs[pid]
@@ -263,6 +270,7 @@ func (r *Reaper) reap() {
 			r.orphanEnded(pid)
 		}
 	}
+	r.scans.after = time.Time{}
 	select {
 	case r.sigchld <- syscall.SIGCHLD: // there may be more: come back soon
 	default:
@@ -274,6 +282,7 @@ func (r *Reaper) reap() {
 func (r *Reaper) look() {
 	r.due = time.Time{}
 	now := time.Now()
+	r.scan(now)
 	for _, c := range r.draining {
 		r.lookAt(c, now)
 	}

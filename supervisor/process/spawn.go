@@ -95,6 +95,7 @@ func (r *Reaper) enter(a *attempt, pid int) *child {
 	c.loose = a.cgroup != nil && r.cgroups.late
 	r.children[a.ref] = c
 	r.mains[pid] = c
+	r.named[a.ref.ID] = c
 	return c
 }
 

@@ -23,11 +23,11 @@ const (
 const cldExited = 1
 
 // peek returns the pid of a child that is a zombie and how it ended, and leaves it
-// one. 0: there is none.
-func peek() (int, tree.Exit) {
+// one. which and id say who is meant, as in waitid(2). 0: there is none.
+func peek(which, id int) (int, tree.Exit) {
 	for {
 		var info unix.Siginfo
-		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		err := unix.Waitid(which, id, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 		switch err {
 		case nil:
 			fields := (*[16]int32)(unsafe.Pointer(&info))
@@ -39,7 +39,7 @@ func peek() (int, tree.Exit) {
 		case unix.EINTR:
 			continue
 		}
-		return 0, tree.Exit{} // ECHILD: no child at all
+		return 0, tree.Exit{} // ECHILD: no such child at all
 	}
 }
 
