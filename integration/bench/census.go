@@ -27,13 +27,18 @@ func newCensus(lines int) *census { return &census{seen: make([]bool, lines)} }
 
 func (c *census) lost() int { return len(c.seen) - c.there }
 
-func (c *census) readFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
+// readFiles reads files as one, for some loggers tear a line when they rotate, and its end begins the next file.
+func (c *census) readFiles(paths []string) error {
+	var all []io.Reader
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		all = append(all, f)
 	}
-	defer f.Close()
-	return c.read(f)
+	return c.read(io.MultiReader(all...))
 }
 
 func (c *census) read(r io.Reader) error {

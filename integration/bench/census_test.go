@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -36,5 +38,22 @@ func TestCensusSurvivesLinesWithoutEnd(t *testing.T) {
 	}
 	if c.lost() != 0 {
 		t.Error("what follows a line that does not fit is lost")
+	}
+}
+
+func TestCensusPutsTornLinesTogether(t *testing.T) {
+	dir, line := t.TempDir(), fmt.Sprintf("%010d%s\n", 0, filler)
+	paths := []string{filepath.Join(dir, "log.1"), filepath.Join(dir, "log")}
+	for i, text := range []string{line[:40], line[40:] + strings.Replace(line, "0000000000", "0000000001", 1)} {
+		if err := os.WriteFile(paths[i], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := newCensus(2)
+	if err := c.readFiles(paths); err != nil {
+		t.Fatal(err)
+	}
+	if c.lost() != 0 || c.strange != 0 {
+		t.Errorf("lost %d, strange %d", c.lost(), c.strange)
 	}
 }

@@ -104,10 +104,8 @@ func (l *life) count(lines int) error {
 		return err
 	}
 	c := newCensus(lines)
-	for _, path := range files {
-		if err := c.readFile(path); err != nil {
-			return err
-		}
+	if err := c.readFiles(files); err != nil {
+		return err
 	}
 	l.note("lost", float64(c.lost()))
 	l.note("doubled", float64(c.doubled))
