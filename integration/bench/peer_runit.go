@@ -26,8 +26,8 @@ func (r *runit) terms() terms {
 
 func (r *runit) prepare(_ context.Context, j job) (run, error) {
 	var logger []string
-	if j.output != nil {
-		logger = []string{"svlogd", "./main"}
+	if j.output != nil { // svlogd reads 1024 bytes at once if it is not told to read more
+		logger = []string{"svlogd", "-b", "65536", "./main"}
 	}
 	scan, err := newScanDir(j, logger)
 	if err != nil {
