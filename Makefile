@@ -52,7 +52,7 @@ check: ## what a reviewer runs: format, vet, staticcheck, dead code, the race de
 	@test -z "$$($(TOOL) deadcode -test ./... | tee /dev/stderr)"
 	$(MAKE) race
 
-bench: ## measures coppice, its peers and bare floors side by side (20 minutes, root for all of it; BENCH=-quick: three) and writes docs/performance.*
+bench: ## measures coppice, its peers and bare floors side by side (20 minutes, root for all of it; BENCH=-quick: five) and writes docs/performance.*
 	@mkdir -p bin
 	go run ./integration/bench -json bin/bench.json -page docs/performance.md -svg docs/performance.svg $(BENCH)
 

@@ -45,26 +45,53 @@ func (b *bench) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	begin, slow := time.Now(), map[int]bool{}
+	begin := time.Now()
 	defer func() { b.record.Took = time.Since(begin).Round(time.Second) }()
 	turns := turnsOf(&b.options, peers)
 	for round := 1; round <= b.options.rounds; round++ {
-		for i, t := range turns {
-			if slow[i] || time.Since(begin) > b.options.most {
-				continue
-			}
-			from := time.Now()
-			b.live(ctx, t, round)
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			took := time.Since(from)
-			slow[i] = took > b.options.slow
-			fmt.Fprintf(b.progress, "round %d, %d children, %s: %s in %.1f s\n", round, t.had(), t.peer.name(), join(t.measures), took.Seconds())
-			b.record.Rounds = round
+		if turns, err = b.round(ctx, turns, round, begin.Add(b.options.most)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// round takes all turns until the time is over, and returns those that are worth another round.
+func (b *bench) round(ctx context.Context, turns []turn, round int, end time.Time) ([]turn, error) {
+	var again []turn
+	for _, t := range turns {
+		measures := t.inRound(round)
+		if len(measures) == 0 {
+			continue
+		}
+		if time.Now().After(end) {
+			if round == 1 {
+				b.failed(t.about(measures[0]), round, errors.New("the time for all (-time) was over before"))
+			}
+			continue
+		}
+		from := time.Now()
+		b.live(ctx, t, round)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		took := time.Since(from)
+		fmt.Fprintf(b.progress, "round %d, %d children, %s: %s in %.1f s\n", round, t.had(), t.peer.name(), join(measures), took.Seconds())
+		b.record.Rounds = round
+		if slices.Contains(measures, measureIdle) {
+			took -= b.options.idle
+		}
+		if took < b.options.slow {
+			again = append(again, t)
+		}
+	}
+	return again, nil
+}
+
+// failed notes why something has no value.
+func (b *bench) failed(about subject, round int, err error) {
+	b.record.Troubles = append(b.record.Troubles, trouble{about, round, short(err)})
+	fmt.Fprintf(b.progress, "%s, %d children, %s: %s\n", about.Peer, about.children(), about.Measure, short(err))
 }
 
 // find installs the peers that are selected.
@@ -115,17 +142,9 @@ func (b *bench) install(ctx context.Context, p peer) (string, error) {
 
 // live is one life of a peer. What goes wrong is in the record.
 func (b *bench) live(ctx context.Context, t turn, round int) {
-	about := subject{Peer: t.peer.name(), Children: t.children}
-	if had := t.had(); had != t.children {
-		about.Had = had
-	}
-	failed := func(m measure, err error) {
-		about.Measure = m
-		b.record.Troubles = append(b.record.Troubles, trouble{about, round, short(err)})
-		fmt.Fprintf(b.progress, "%s, %d children, %s: %s\n", about.Peer, t.had(), m, short(err))
-	}
+	failed := func(m measure, err error) { b.failed(t.about(m), round, err) }
 	var measures []measure
-	for _, m := range t.measures {
+	for _, m := range t.inRound(round) {
 		if why, ok := t.peer.terms().not[m]; ok {
 			failed(m, errors.New(why))
 			continue
@@ -149,11 +168,11 @@ func (b *bench) live(ctx context.Context, t turn, round int) {
 		failed(measures[0], fmt.Errorf("start: %w", err))
 		return
 	}
+	about := t.about(measures[0])
 	l.note = func(metric string, v float64) {
 		b.record.Samples = append(b.record.Samples, sample{about, metric, round, v})
 	}
 	if slices.Contains(soloMeasures, measures[0]) {
-		about.Measure = measures[0]
 		if err := b.solo(begun, l, measures[0]); err != nil {
 			failed(measures[0], err)
 		}

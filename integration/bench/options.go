@@ -43,13 +43,13 @@ const (
 
 // parseOptions reads the arguments; help and faults of flags go to out.
 func parseOptions(args []string, out io.Writer) (options, error) {
-	o := options{kills: 100, slow: 20 * time.Second}
+	o := options{kills: 100, slow: 15 * time.Second}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(out)
 	only := flags.String("only", "", "the `peers` to measure, by commas (default all)")
 	measures := flags.String("measures", "", "the `measures` to take, by commas (default all): "+join(allMeasures))
 	counts := flags.String("counts", "", "the `numbers` of children, by commas (default 1,10,1000,5000,10000; with -quick 1000)")
-	quick := flags.Bool("quick", false, "a few minutes: one round, fewer children, fewer of everything")
+	quick := flags.Bool("quick", false, "five minutes: one round, one thousand children, fewer of everything")
 	flags.IntVar(&o.rounds, "rounds", 3, "how often everything is measured (with -quick 1); tables have median and spread")
 	flags.DurationVar(&o.limit, "limit", time.Minute, "the time limit of one measurement")
 	flags.DurationVar(&o.most, "time", 19*time.Minute, "the time after which nothing is begun any more")
@@ -65,7 +65,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	o.only, o.counts = words(*only), []int{1, 10, 1000, 5000, 10000}
-	o.rest, o.idle, o.budget = 2500*time.Millisecond, 20*time.Second, 3*time.Second
+	o.rest, o.idle, o.budget = 2500*time.Millisecond, 10*time.Second, 3*time.Second
 	o.chatter, o.young, o.daemonKills = time.Second, 1500*time.Millisecond, 8
 	if *quick {
 		o.counts, o.rest, o.idle, o.budget = []int{1000}, time.Second, 2*time.Second, time.Second

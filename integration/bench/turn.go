@@ -9,7 +9,19 @@ type turn struct {
 	measures []measure
 }
 
-// turnsOf are the turns of a round, in order: for each crowd and for each other measure, one peer after the other, so
+// inRound are the measures of a turn that are taken in a round: idleness, and the memory of a supervisor with one child, take long
+// and come out the same, so the first round has them alone.
+func (t turn) inRound(round int) []measure {
+	var all []measure
+	for _, m := range t.measures {
+		if round == 1 || m != measureIdle && (m != measureMemory || t.children > 1) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// turnsOf are the turns of a round, in order: for each measure of one child and for each crowd, one peer after the other, so
 // that what is compared was measured in the same minute.
 func turnsOf(o *options, peers []peer) []turn {
 	var all []turn
@@ -26,13 +38,13 @@ func turnsOf(o *options, peers []peer) []turn {
 			}
 		}
 	}
+	for _, m := range soloMeasures {
+		add(1, []measure{m})
+	}
 	for _, n := range o.counts {
 		for _, measures := range livesOf(n, o.counts) {
 			add(n, measures)
 		}
-	}
-	for _, m := range soloMeasures {
-		add(1, []measure{m})
 	}
 	return all
 }
@@ -62,6 +74,15 @@ func (t terms) takes(m measure) bool {
 		return false // it would take its children with it, or leave them behind
 	}
 	return t.only == nil || slices.Contains(t.only, m)
+}
+
+// about is what a value of a turn is about.
+func (t turn) about(m measure) subject {
+	about := subject{Peer: t.peer.name(), Measure: m, Children: t.children}
+	if had := t.had(); had != t.children {
+		about.Had = had
+	}
+	return about
 }
 
 // had is how many children a peer has in its turn: fewer than the usual crowd where it cannot take that, and no

@@ -26,13 +26,27 @@ func TestTurnsInterleavePeers(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %d of %d: %s", turn.peer.name(), turn.had(), turn.children, join(turn.measures)))
 	}
 	want := []string{
+		"all 1 of 1: log", "small 1 of 1: log", "logger 1 of 1: log",
 		"all 10 of 10: restart", "small 10 of 10: restart",
 		"all 1000 of 1000: idle,restart", "small 100 of 1000: idle,restart",
 		"all 5000 of 5000: restart",
-		"all 1 of 1: log", "small 1 of 1: log", "logger 1 of 1: log",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestTurnOfALaterRound(t *testing.T) {
+	crowd := turn{children: 1000, measures: crowdMeasures}
+	if got := join(crowd.inRound(1)); got != join(crowdMeasures) {
+		t.Errorf("the first round lacks something: %s", got)
+	}
+	if got := join(crowd.inRound(2)); got != "up,memory,restart,control,mass,stop" {
+		t.Errorf("the second round: %s", got)
+	}
+	alone := turn{children: 1, measures: []measure{measureMemory}}
+	if got := alone.inRound(2); got != nil {
+		t.Errorf("the second round of one alone: %s", join(got))
 	}
 }
 
