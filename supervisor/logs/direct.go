@@ -37,7 +37,7 @@ func (s *Store) beginDirect(p Pipe, how configs.Log) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot capture the output of %s: %w", p.Name, err)
 	}
-	k.arrived(p.Mark, 1, time.Now())
+	k.arrived(p.Mark, time.Now())
 	// The child gets a description of its own: it blocks, and cannot read.
 	path := k.path(k.live.segment)
 	fd, err := openFile(path, unix.O_WRONLY|unix.O_APPEND)

@@ -23,13 +23,22 @@
 //
 //	child     writes to its pipe
 //	mover     wakes up, adds a record to the index, takes what is in the pipe (at
-//	          most 64 KiB a turn) to the file, gives a copy to the echo, and tells
-//	          the followers that the name has spoken
+//	          most 64 KiB a turn, 512 KiB of one that is flooded) to the file, gives
+//	          a copy to the echo, and tells the followers that the name has spoken
 //	echo      finds the lines in the bytes and shows them on the terminal
 //	follower  reads index and file behind the place where it was, and merges what
 //	          it finds with that of other names
 //
 // When a child ends, Drain moves what its pipe still holds before the end is told.
+//
+// # A flood
+//
+// A pipe that is written to without a pause is not waited for but visited, with
+// naps of 0.05 to 0.2 ms between the turns; the times of what comes meanwhile, from
+// others too, are that much later. One that is full again and again is made larger,
+// up to 1 MiB, eight of them at most and until 0.1 s after the flood: so much may be
+// lost with a pipe that nobody holds. Where the user may have no larger pipes it
+// stays as it is, and the child writes half as fast. See flood.go.
 //
 // # What a kill costs
 //
@@ -63,10 +72,10 @@
 //
 // # Goroutines
 //
-// One mover for all pipes, asleep in Go's poller over one epoll set, and one more
-// for an Echo. While there are files to compress, or to remove because all together
-// are too big, there is a janitor, on a thread that yields to others. A follower
-// runs in the goroutine of its caller. No goroutine, thread, buffer or file, but one
-// descriptor for each pipe, belongs to a child. A disk that hangs holds up the
-// mover, and who drains; the loop only where it drains.
+// One mover for all pipes, asleep in Go's poller over one epoll set while nothing
+// floods, and one more for an Echo. While there are files to compress, or to remove
+// because all together are too big, there is a janitor, on a thread that yields to
+// others. A follower runs in the goroutine of its caller. No goroutine, thread,
+// buffer or file, but one descriptor for each pipe, belongs to a child. A disk that
+// hangs holds up the mover, and who drains; the loop only where it drains.
 package logs

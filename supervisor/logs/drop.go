@@ -100,7 +100,7 @@ func (k *sink) cut(s *Store, p *pipe, buf []byte) (int, error) {
 // line and the record of what was thrown away behind it.
 func (k *sink) settleDrop() error {
 	if tail := k.drop.tail; len(tail) > 0 {
-		k.arrived(k.drop.last.Mark, len(tail), time.Now())
+		k.arrived(k.drop.last.Mark, time.Now())
 		n, err := pwriteAll(k.live.file, tail, k.live.end)
 		k.live.end += int64(n)
 		k.drop.tail = tail[n:]

@@ -29,24 +29,28 @@ const roomWanted = 64 << 10
 // that forbids it.
 var errCopying = errors.New("its file system cannot take bytes from a pipe, or a filter forbids it (splice), so they are copied: should coppice be killed, the last ones may be there twice")
 
-// moveOnce takes one chunk from a pipe to the file.
-func (k *sink) moveOnce(s *Store, p *pipe, buf []byte) outcome {
+// moveOnce takes one chunk from a pipe to the file. With sure the pipe need not be
+// asked whether it has something: to ask takes the lock that who writes to it needs.
+func (k *sink) moveOnce(s *Store, p *pipe, buf []byte, sure bool) outcome {
 	if p.fd < 0 || k.failing && !k.drop.on {
 		return outcome{}
 	}
-	held, ended := holds(p.fd)
-	switch {
-	case ended:
-		k.setAside(s, p)
-		return outcome{ended: true}
-	case held == 0:
-		return outcome{}
-	case k.failing:
+	if !sure {
+		held, ended := holds(p.fd)
+		switch {
+		case ended:
+			k.setAside(s, p)
+			return outcome{ended: true}
+		case held == 0:
+			return outcome{}
+		}
+	}
+	if k.failing {
 		return outcome{moved: k.discard(s, p, buf)}
 	}
 	o := outcome{}
 	var err error
-	if o.moved, o.opened, err = k.move(s, p, held, buf); err != nil {
+	if o.moved, o.opened, err = k.move(s, p, buf); err != nil {
 		o.trouble = k.fail(s, err)
 	}
 	return o
@@ -72,7 +76,7 @@ func (k *sink) drainPipe(s *Store, p *pipe, buf []byte) outcome {
 	var total outcome
 	left, _ := holds(p.fd)
 	for {
-		o := k.moveOnce(s, p, buf)
+		o := k.moveOnce(s, p, buf, false)
 		total.moved += o.moved
 		total.trouble = total.trouble.then(o.trouble)
 		total.ended = o.ended
@@ -102,7 +106,7 @@ func (k *sink) catchUp(s *Store, buf []byte) (ended []*pipe, t trouble) {
 }
 
 // move notes the time of the bytes in a pipe and takes some of them to the file.
-func (k *sink) move(s *Store, p *pipe, held int, buf []byte) (n int, opened bool, err error) {
+func (k *sink) move(s *Store, p *pipe, buf []byte) (n int, opened bool, err error) {
 	now := time.Now()
 	opened = k.live.file < 0
 	due := k.note.due(s, k, p.Mark, now)
@@ -117,16 +121,16 @@ func (k *sink) move(s *Store, p *pipe, held int, buf []byte) (n int, opened bool
 	// The record comes first, so that nobody sees bytes with an old time; if the
 	// bytes fail to follow, a later record for their offset replaces it.
 	if due || k.note.at.IsZero() {
-		k.arrived(p.Mark, held, now)
+		k.arrived(p.Mark, now)
 	}
 	crash.Point("move.noted")
 	if k.live.end == 0 {
 		k.begin(s, now)
 	}
 	if k.copying || k.how.Direct {
-		n, err = k.copy(s, p, buf[:room])
+		n, err = k.copy(s, p, buf[:min(room, chunkMax)])
 	} else {
-		n, err = k.splice(s, p, buf[:room])
+		n, err = k.splice(s, p, int(room), buf)
 	}
 	k.live.end += int64(n)
 	crash.Point("move.moved")
@@ -147,10 +151,10 @@ func (k *sink) move(s *Store, p *pipe, held int, buf []byte) (n int, opened bool
 // splice takes bytes from a pipe to the file: what splice(2) takes from the pipe
 // is in the file, whenever this process is killed. It needs an offset of its own,
 // as a file that is opened for appending cannot be spliced to.
-func (k *sink) splice(s *Store, p *pipe, buf []byte) (int, error) {
+func (k *sink) splice(s *Store, p *pipe, most int, buf []byte) (int, error) {
 	for {
 		offset := k.live.end
-		n, err := unix.Splice(p.fd, nil, k.live.file, &offset, len(buf), unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+		n, err := unix.Splice(p.fd, nil, k.live.file, &offset, most, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -162,19 +166,23 @@ func (k *sink) splice(s *Store, p *pipe, buf []byte) (int, error) {
 		case err != nil:
 			return 0, err
 		}
-		k.show(s, p, buf[:n])
+		k.show(s, p, int(n), buf)
 		return int(n), nil
 	}
 }
 
 // show gives the echo a copy of what was moved to the end of the file.
-func (k *sink) show(s *Store, p *pipe, buf []byte) {
+func (k *sink) show(s *Store, p *pipe, moved int, buf []byte) {
 	if s.echo == nil {
 		return
 	}
-	n, err := unix.Pread(k.live.file, buf, k.live.end)
-	if err == nil {
+	for shown := 0; shown < moved; {
+		n, err := unix.Pread(k.live.file, buf[:min(len(buf), moved-shown)], k.live.end+int64(shown))
+		if err != nil || n == 0 {
+			return
+		}
 		s.echo.add(p, buf[:n])
+		shown += n
 	}
 }
 
@@ -229,8 +237,10 @@ func (k *sink) retry(s *Store) trouble {
 		s.plan(k, telling, time.Now())
 	} else {
 		for _, p := range k.pipes {
-			// This fails only where memory has run out, and Drain reads it still.
-			s.epoll.Add(p.fd, p.number)
+			if !p.flooding {
+				// This fails only where memory has run out, and Drain reads it still.
+				s.epoll.Add(p.fd, p.number)
+			}
 		}
 	}
 	return trouble{changed: true, healed: true}

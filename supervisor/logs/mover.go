@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// chunkMax is how many bytes of a pipe are moved at once: a whole pipe of the
-// usual size.
+// chunkMax is how many bytes of a pipe of the usual size are moved at once: all
+// that it can hold.
 const chunkMax = 64 << 10
 
 // chunk is room to look at what is moved at once.
@@ -30,10 +30,10 @@ const (
 
 // mover is what the moving goroutine remembers from turn to turn.
 type mover struct {
-	store   *Store
-	buf     chunk
-	open    []*sink   // sinks with open files
-	movedAt time.Time // when it last moved something
+	store *Store
+	buf   chunk
+	open  []*sink // sinks with open files
+	flood flood
 }
 
 // move carries bytes from all pipes to their files until the store is closed.
@@ -41,7 +41,7 @@ func (s *Store) move() {
 	defer close(s.moverDone)
 	m := &mover{store: s}
 	for {
-		events, err := s.epoll.Wait()
+		events, err := m.ready()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			m.onDeadline()
@@ -49,33 +49,37 @@ func (s *Store) move() {
 			m.closeFiles()
 			return
 		}
-		moved := 0
 		for _, event := range events {
-			moved += m.turn(event.Fd)
+			m.heed(event)
 		}
-		if moved > 0 {
-			m.nap(len(events), moved)
-		}
+		m.visit()
 		if len(m.open) > filesOpenMax {
 			m.closeFiles()
 		}
 	}
 }
 
-// turn moves at most one chunk of one pipe, and tells how much that was. The set
-// reports the pipes in turn, so a child that floods its pipe gets no more than its
-// share.
-func (m *mover) turn(number int32) int {
+// heed does what the set's report of a pipe asks for. The set reports the pipes in
+// turn.
+func (m *mover) heed(event unix.EpollEvent) {
 	s := m.store
 	s.sinksMu.Lock()
-	p := s.pipes[number]
+	p := s.pipes[event.Fd]
 	s.sinksMu.Unlock()
-	if p == nil {
-		return 0
+	if p != nil && m.turn(p, event.Events&unix.EPOLLIN != 0) > 0 {
+		m.met(p, time.Now())
 	}
-	k := p.sink
+}
+
+// turn moves at most one chunk of one pipe, and tells how much that was: a child
+// that floods its pipe gets no more than its share. With reported the set says that
+// there is something.
+func (m *mover) turn(p *pipe, reported bool) int {
+	s, k := m.store, p.sink
 	k.fileMu.Lock()
-	outcome := k.moveOnce(s, p, m.buf[:])
+	// Drain, which may have taken it meanwhile, closes the file.
+	sure := reported && k.live.file >= 0 || p.flooding && k.flows(s, p, time.Now())
+	outcome := k.moveOnce(s, p, m.buf[:], sure)
 	if outcome.ended {
 		s.echo.flush(p)
 	}
@@ -92,28 +96,6 @@ func (m *mover) turn(number int32) int {
 	}
 	s.tell(k, outcome.trouble)
 	return outcome.moved
-}
-
-// The mover takes a nap of napFor when the pipes that are ready had less than
-// napBelow bytes each, and it last moved something less than napAfter ago.
-const (
-	napFor   = 50 * time.Microsecond
-	napAfter = 50 * time.Microsecond
-	napBelow = 4 << 10
-)
-
-// nap lets bytes come together while a child writes little at a time and without
-// a pause: half the work is saved, and the child, which fills a pipe in longer
-// than that, is not held up.
-func (m *mover) nap(pipes, moved int) {
-	now := time.Now()
-	if moved < pipes*napBelow && now.Sub(m.movedAt) < napAfter {
-		// A sleep of the runtime's takes a millisecond.
-		d := unix.NsecToTimespec(int64(napFor))
-		_ = unix.Nanosleep(&d, nil)
-		now = now.Add(napFor)
-	}
-	m.movedAt = now
 }
 
 // opened notes that a sink's files were opened, and when all are to be closed.
@@ -138,6 +120,7 @@ func (m *mover) keep(a appointment, now time.Time) {
 	switch a.task {
 	case closing:
 		m.closeFiles()
+		m.calm()
 	case telling:
 		s.tellDropped(k)
 	case retrying:

@@ -27,10 +27,17 @@ func (n *note) due(s *Store, k *sink, mark uint32, now time.Time) bool {
 	return !alone || mark != n.mark || n.at.IsZero() || now.Sub(n.at) >= notedFor
 }
 
+// flows says that bytes of a pipe would go on in the open file without a record of
+// their own: the pipe may be taken from without a look at what it has.
+func (k *sink) flows(s *Store, p *pipe, now time.Time) bool {
+	n := &k.note
+	return k.live.file >= 0 && s.moved.Load() == k && p.Mark == n.mark && !n.at.IsZero() && now.Sub(n.at) < notedFor
+}
+
 // arrived adds the record for bytes that are about to follow. One that cannot be
 // written is left out: it costs precision and nothing else.
-func (k *sink) arrived(mark uint32, held int, now time.Time) {
-	r := record{offset: k.live.end, time: now.UnixNano(), length: uint32(min(held, chunkMax)), mark: mark}
+func (k *sink) arrived(mark uint32, now time.Time) {
+	r := record{offset: k.live.end, time: now.UnixNano(), mark: mark}
 	if k.addRecord(r) == nil {
 		k.note.at, k.note.mark = now, mark
 	}

@@ -15,21 +15,21 @@ const nextPause = time.Second
 // of a line that does not end, when it is twice as long as it should be. If the
 // next one cannot be made, this one is written on.
 func (k *sink) room(s *Store, p *pipe, now time.Time, buf []byte) int64 {
-	full := k.how.MaxSize
+	full, most := k.how.MaxSize, p.most()
 	switch {
 	case k.how.Direct:
-		return chunkMax
+		return most
 	case k.live.end < full && !k.old(now):
-		return min(chunkMax, full-k.live.end)
+		return min(most, full-k.live.end)
 	case now.Before(k.live.noNextBefore):
-		return chunkMax
+		return most
 	case k.endsLine() || k.live.end >= twice(full):
 		if !k.rotate(s, now) {
-			return chunkMax
+			return most
 		}
-		return min(chunkMax, full)
+		return min(most, full)
 	}
-	room := min(chunkMax, twice(full)-k.live.end)
+	room := min(most, twice(full)-k.live.end)
 	if line := int64(s.scratch.line(p.fd, buf)); line > 0 {
 		room = min(room, line)
 	}

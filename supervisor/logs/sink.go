@@ -18,6 +18,10 @@ type pipe struct {
 	sink   *sink
 	number int32 // by which epoll reports it
 	fd     int   // -1 once closed
+	// flooding says that the mover visits it turn by turn instead of waiting for a
+	// report of the set, in which it is not; it is guarded by the sink's fileMu.
+	flooding bool
+	pace     pace // is the mover's, which changes it under fileMu
 	// cutting says that the end of a line whose beginning was thrown away is still
 	// to come: it is thrown away too.
 	cutting bool

@@ -11,7 +11,7 @@ import (
 //
 //	 0  8  offset in the log file at which the bytes begin
 //	 8  8  wall time of their arrival, nanoseconds since 1970
-//	16  4  how many bytes arrived
+//	16  4  how many bytes were thrown away; of bytes that arrived nobody asks it
 //	20  4  mark: which incarnation wrote them, counted up for each pipe
 //	24  4  kind: bytesArrived or bytesDropped
 //	28  4  CRC-32C of the above

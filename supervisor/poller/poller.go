@@ -58,14 +58,22 @@ func (p *Poller) control(op, fd int, event *unix.EpollEvent) error {
 }
 
 // Wait returns what is ready; os.ErrDeadlineExceeded once the time of WakeAt has
-// come, another error after Close. Only one goroutine may wait, and what it gets is good
+// come, another error after Close. Only one goroutine may wait or poll, and what it gets is good
 // until it waits again.
-func (p *Poller) Wait() ([]unix.EpollEvent, error) {
+func (p *Poller) Wait() ([]unix.EpollEvent, error) { return p.ready(true) }
+
+// Poll is Wait, but returns at once, with nothing if nothing is ready.
+func (p *Poller) Poll() ([]unix.EpollEvent, error) { return p.ready(false) }
+
+func (p *Poller) ready(wait bool) ([]unix.EpollEvent, error) {
 	var n int
 	var waitErr error
 	err := p.conn.Read(func(set uintptr) bool {
 		n, waitErr = unix.EpollWait(int(set), p.events[:], 0)
-		return n > 0 || waitErr != nil && waitErr != unix.EINTR
+		if waitErr == unix.EINTR {
+			waitErr = nil
+		}
+		return !wait || n > 0 || waitErr != nil
 	})
 	if err == nil {
 		err = waitErr
