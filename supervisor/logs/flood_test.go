@@ -68,6 +68,24 @@ func TestFloodedPipeIsLargerForAWhile(t *testing.T) {
 	}
 }
 
+// The next incarnation gets the pipe of the last one as a new one would be.
+func TestFloodedPipeOfTheNextIncarnation(t *testing.T) {
+	s, _ := open(t, nil)
+	child := pipe(t, s, "api")
+	block := floodOf(655)
+	for start := time.Now(); pipeSize(t, child) == usual; {
+		child.Write(block)
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("the pipe is as it was")
+		}
+	}
+	child.Close()
+	s.Drain("api")
+	if size := pipeSize(t, pipe(t, s, "api")); size != usual {
+		t.Errorf("it can hold %d bytes", size)
+	}
+}
+
 // What a child that floods its pipe has left in it at its end comes to the file
 // with nobody's help.
 func TestFloodThatEnds(t *testing.T) {
