@@ -19,14 +19,24 @@ import (
 // and what the capture costs: CPU seconds a gigabyte of this process, in which
 // the child's own work is not.
 func BenchmarkCapture(b *testing.B) {
-	for _, size := range []int{100, 4096, 65536} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			s := benchStore(b)
+	for _, c := range []struct {
+		name string
+		size int
+		how  configs.Log
+	}{
+		{"100", 100, configs.DefaultLog()},
+		{"4096", 4096, configs.DefaultLog()},
+		{"5000", 5000, configs.DefaultLog()},
+		{"65536", 65536, configs.DefaultLog()},
+		{"direct", 4096, configs.Log{Direct: true}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s, size := benchStore(b), c.size
 			before := cpuTime()
 			b.SetBytes(int64(size))
 			child := exec.Command("/proc/self/exe")
 			child.Env = append(os.Environ(), "LOGS_TEST_CHILD=flood", fmt.Sprint("LOGS_TEST_SIZE=", size), fmt.Sprint("LOGS_TEST_COUNT=", b.N))
-			o, err := s.Begin("api", configs.DefaultLog())
+			o, err := s.Begin("api", c.how)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -99,20 +99,19 @@ func (s *Store) begin(o *Outputs, p Pipe, how configs.Log) (*os.File, error) {
 // makePipe makes a pipe: a read end that never blocks, and one for a child.
 func makePipe(name string) (fd int, childs *os.File, err error) {
 	var ends [2]int
-	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return -1, nil, err
 	}
-	// The ends are two descriptions: the child's stays a blocking one.
-	if err := unix.SetNonblock(ends[0], true); err != nil {
-		unix.Close(ends[0])
-		unix.Close(ends[1])
-		return -1, nil, err
-	}
-	// Where there is no /proc the child has to make do with a write end.
+	// Opened anew the child's end is a description of its own, which blocks. Where
+	// there is no /proc the child has to make do with a write end.
 	both, err := unix.Open("/proc/self/fd/"+strconv.Itoa(ends[1]), unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err == nil {
 		unix.Close(ends[1])
 		ends[1] = both
+	} else if err := unix.SetNonblock(ends[1], false); err != nil {
+		unix.Close(ends[0])
+		unix.Close(ends[1])
+		return -1, nil, err
 	}
 	return ends[0], os.NewFile(uintptr(ends[1]), name), nil
 }
