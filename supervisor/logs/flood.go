@@ -46,7 +46,6 @@ const (
 // flood is what the mover knows of the pipes that flood.
 type flood struct {
 	pipes []*pipe
-	grown int           // how many of them are larger
 	nap   time.Duration // the last one
 }
 
@@ -129,14 +128,13 @@ func (m *mover) floods(p *pipe, moved int64) bool {
 	}
 	switch {
 	case p.fd < 0: // it has ended
-		m.shrink(p)
 		return false
 	case now.Sub(p.pace.movedAt) < floodIdle:
 		m.grow(p)
 		return true
-	case !m.shrink(p):
-		return true
 	case k.failing && !k.drop.on: // retry adds it to the set
+	case !m.store.shrink(p):
+		return true
 	case m.store.epoll.Add(p.fd, p.number) != nil:
 		return true // memory has run out
 	}
@@ -147,29 +145,27 @@ func (m *mover) floods(p *pipe, moved int64) bool {
 // grow makes a pipe larger that is full again and again. If it cannot be, it
 // stays as it is. The caller holds its sink's fileMu, as that of shrink does.
 func (m *mover) grow(p *pipe) {
-	if p.pace.grown || p.pace.fills < grownAfter || m.flood.grown >= grownMax {
+	if p.pace.grown || p.pace.fills < grownAfter || m.store.grown.Load() >= grownMax {
 		return
 	}
 	p.pace.fills = 0
 	if size, err := unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, grownSize); err == nil && size >= grownSize {
 		p.pace.grown = true
-		m.flood.grown++
+		m.store.grown.Add(1)
 	}
 }
 
 // shrink gives back the room of a pipe that does not need it any more; false: it
 // holds too much.
-func (m *mover) shrink(p *pipe) bool {
+func (s *Store) shrink(p *pipe) bool {
 	if !p.pace.grown {
 		return true
 	}
-	if p.fd >= 0 {
-		if _, err := unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, chunkMax); err == unix.EBUSY {
-			return false
-		}
+	if _, err := unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, chunkMax); err == unix.EBUSY {
+		return false
 	}
 	p.pace.grown = false
-	m.flood.grown--
+	s.grown.Add(-1)
 	return true
 }
 
@@ -178,7 +174,7 @@ func (m *mover) calm() {
 	for _, p := range m.flood.pipes {
 		p.sink.fileMu.Lock()
 		if p.pace.fills == 0 {
-			m.shrink(p)
+			m.store.shrink(p)
 		}
 		p.pace.fills = 0
 		p.sink.fileMu.Unlock()

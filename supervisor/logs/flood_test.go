@@ -86,6 +86,38 @@ func TestFloodedPipeOfTheNextIncarnation(t *testing.T) {
 	}
 }
 
+// A flood that cannot be written does not keep the mover busy.
+func TestFloodOfAFullDisk(t *testing.T) {
+	dir := smallDisk(t, 64<<20)
+	d := newDropping(t, dir)
+	child := pipeAs(t, d.Store, "api", configs.Log{MaxSize: 1 << 30, MaxFiles: 1})
+	block := floodOf(655)
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for range 4000 {
+			child.Write(block)
+		}
+	})
+	<-d.troubles
+	if pipeSize(t, child) == usual {
+		t.Error("the pipe is as it was")
+	}
+	time.Sleep(50 * time.Millisecond)
+	var before, after unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &before)
+	time.Sleep(500 * time.Millisecond)
+	unix.Getrusage(unix.RUSAGE_SELF, &after)
+	if n := after.Nvcsw - before.Nvcsw; n > 500 {
+		t.Errorf("it woke up %d times in half a second", n)
+	}
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, "size=1g"); err != nil {
+		t.Fatal(err)
+	}
+	writer.Wait()
+	d.Drain("api")
+	flooded(t, dir, "api", block, 4000)
+}
+
 // What a child that floods its pipe has left in it at its end comes to the file
 // with nobody's help.
 func TestFloodThatEnds(t *testing.T) {

@@ -21,7 +21,7 @@ type pipe struct {
 	// flooding says that the mover visits it turn by turn instead of waiting for a
 	// report of the set, in which it is not; it is guarded by the sink's fileMu.
 	flooding bool
-	pace     pace // is the mover's, which changes it under fileMu
+	pace     pace // is the mover's, but for grown, which fileMu guards
 	// cutting says that the end of a line whose beginning was thrown away is still
 	// to come: it is thrown away too.
 	cutting bool
@@ -98,6 +98,7 @@ func (k *sink) keepAs(how configs.Log) {
 
 func (k *sink) closePipe(s *Store, p *pipe) {
 	s.epoll.Remove(p.fd)
+	s.shrink(p)
 	s.handed.close(p.fd)
 	p.fd = -1
 	k.pipes = slices.DeleteFunc(k.pipes, func(other *pipe) bool { return other == p })

@@ -27,9 +27,7 @@ func (k *sink) setAside(s *Store, p *pipe) {
 		return
 	}
 	s.epoll.Remove(p.fd)
-	if p.pace.grown { // it is empty, so it can be as it was
-		_, _ = unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, chunkMax)
-	}
+	s.shrink(p)
 	k.pipes = slices.DeleteFunc(k.pipes, func(other *pipe) bool { return other == p })
 	k.spare = &pipe{Pipe: p.Pipe, sink: k, fd: p.fd}
 	p.fd, p.aside = -1, true

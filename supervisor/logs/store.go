@@ -61,6 +61,7 @@ type Store struct {
 	// moved is the sink that bytes came to last, of all of them: only bytes of
 	// another one in between make it worth telling the times of two apart.
 	moved     atomic.Pointer[sink]
+	grown     atomic.Int32 // how many pipes are larger, for a flood
 	handed    handed
 	followers followers
 	scratch   scratch
