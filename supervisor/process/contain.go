@@ -3,6 +3,7 @@ package process
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,12 +63,32 @@ func (r *Reaper) groupLives(c *child) bool {
 // its process group and not in its cgroup: root can move a process, and one that was
 // moved after its fork may have forked before. They count, too.
 func (r *Reaper) loosen(c *child) {
-	if c.cgroup == nil || c.loose || c.group.empty() {
+	if c.cgroup == nil || c.loose || c.group.empty() || c.emptied() {
 		return
 	}
 	r.census = nil
 	c.loose = slices.ContainsFunc(r.members(c.group.number), func(m member) bool { return !m.ended() && !c.cgroup.holds(m.pid) })
 	r.census = nil
+}
+
+// A zombie of the keeper's is in its process group until the keeper has reaped it, which
+// it does right after it has told of its end. To wait for that is cheaper than to ask
+// everybody on this machine for his group.
+const (
+	emptiedPause = 20 * time.Microsecond
+	emptiedTries = 15
+)
+
+// emptied waits a moment for the process group of an adopted child to become empty.
+func (c *child) emptied() bool {
+	for tries := 0; c.adopted != nil && tries < emptiedTries; tries++ {
+		pause := unix.NsecToTimespec(int64(emptiedPause)) // one of the runtime's takes a millisecond
+		_ = unix.Nanosleep(&pause, nil)
+		if c.group.empty() {
+			return true
+		}
+	}
+	return false
 }
 
 // signalAll sends a signal to every process of a child: to its process group at
