@@ -14,6 +14,7 @@
 // # When
 //
 // Whoever does work says so (Heap.Stir). A second after the work is over, or every
-// ten seconds while it is not, memory is given back, once. While nothing happens no
-// timer runs.
+// ten seconds while it is not, memory is given back, once, if that work was more than a few
+// restarts: the next restart should find the pages that it runs through. While nothing
+// happens no timer runs.
 package footprint

@@ -46,7 +46,7 @@ func TestTrim(t *testing.T) {
 		t.Fatal("no part of this program was found in /proc/self/smaps")
 	}
 	for range 3 {
-		Trim(true)
+		Trim()
 	}
 	if _, err := os.ReadFile("/proc/self/exe"); err != nil {
 		t.Error(err)

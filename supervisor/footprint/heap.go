@@ -12,7 +12,7 @@ import (
 const (
 	calm    = time.Second      // after the last work
 	busy    = 10 * time.Second // after the first, if there is always more
-	garbage = 512 << 10        // bytes that were allocated: below that a collection is not worth its time
+	garbage = 512 << 10        // bytes that were allocated: below that it was a restart or two
 )
 
 // Heap gives memory back after work. The zero value is ready; its methods may be called
@@ -58,17 +58,17 @@ func (h *Heap) look() {
 		h.allocated = allocated
 	}
 	h.mu.Unlock()
-	Trim(worth)
+	if worth {
+		Trim()
+	}
 }
 
-// Trim gives back the pages of the program and, with heap, after a collection, those of
-// the heap. It takes some milliseconds of one CPU for a heap of ten megabytes, and
+// Trim gives back, after a collection, the pages of the heap that are free, and those of
+// the program. It takes some milliseconds of one CPU for a heap of ten megabytes, and
 // other goroutines go on.
-func Trim(heap bool) {
-	if heap {
-		runtime.GC() // what lies in a sync.Pool goes with the second collection
-		debug.FreeOSMemory()
-	}
+func Trim() {
+	runtime.GC() // what lies in a sync.Pool goes with the second collection
+	debug.FreeOSMemory()
 	trimProgram()
 }
 
