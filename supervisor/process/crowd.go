@@ -13,6 +13,8 @@ import (
 // the same for any number of children, and looks for others seldom enough that it spends
 // a hundredth of its time on that.
 const (
+	// crowd is how many children there are before that is done.
+	crowd = 1000
 	// hintWait is how long a hint may come after SIGCHLD: both come of one end.
 	hintWait = time.Millisecond
 	// scanShare is how many times as long as the last look at all children took the

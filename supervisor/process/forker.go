@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crowd is how many children there are before forks are left to the forker.
-const crowd = 1000
+// throng is how many children there are before forks are left to the forker.
+const throng = 300
 
 // forker forks from a thread that has a table of descriptors to itself.
 //
 // A fork copies the table of whoever forks, and the exec after it closes all that is in
-// it: 0.1 us for each descriptor, which with ten thousand children, each with a pipe, is
-// ten times of what all the rest of a start takes. The forker's thread has but the
+// it: 0.1 to 0.2 us for each descriptor, which with ten thousand children, each with a
+// pipe, is ten times of what all the rest of a start takes. The forker's thread has but the
 // standard ones (unshare(2), CLONE_FILES), and gets those that a child is to have when
 // it has it (pidfd_getfd(2), Linux 5.6). The way there and back takes 50 us, so it is
-// gone where there is a crowd only.
+// gone where there is a throng only.
 type forker struct {
 	orders chan forkOrder
 	self   int // a pidfd of this process, in the thread's table
@@ -173,9 +173,9 @@ func (f *forker) order(file string, argv []string, attr *syscall.ProcAttr) forke
 	return <-done
 }
 
-// fork forks a child: by the forker where there is a crowd, if that can be.
+// fork forks a child: by the forker where there is a throng, if that can be.
 func (r *Reaper) fork(file string, c *Command, attr *syscall.ProcAttr) (pid int, err error) {
-	if len(r.children) < crowd || r.forkerless || c.NoNewPrivs || c.NoAmbient && inherits() {
+	if len(r.children) < throng || r.forkerless || c.NoNewPrivs || c.NoAmbient && inherits() {
 		return fork(file, c, attr)
 	}
 	if r.forker == nil {

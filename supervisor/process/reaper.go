@@ -56,7 +56,7 @@ type Reaper struct {
 	chunk    []byte              // what is read of jobs, nil: there was none
 	jobless  bool                // none is started any more
 
-	forker     *forker // nil: there was no crowd yet
+	forker     *forker // nil: there was no throng yet
 	forkerless bool    // there can be none
 
 	mounts mounts   // of file systems that may not answer
