@@ -13,8 +13,7 @@
 //
 // # When
 //
-// Whoever does work says so (Heap.Stir). A second after the work is over, or every
-// ten seconds while it is not, memory is given back, once, if that work was more than a few
-// restarts: the next restart should find the pages that it runs through. While nothing
-// happens no timer runs.
+// Whoever does work says so (Heap.Stir). A second after much work is over, or two after
+// little (a restart, a status), memory is given back, once; while much work goes on, the
+// heap's every ten seconds. While nothing happens no timer runs.
 package footprint

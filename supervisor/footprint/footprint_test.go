@@ -3,6 +3,7 @@ package footprint
 import (
 	"os"
 	"reflect"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,43 +47,47 @@ func TestTrim(t *testing.T) {
 		t.Fatal("no part of this program was found in /proc/self/smaps")
 	}
 	for range 3 {
-		Trim()
+		trimHeap()
+		trimProgram()
 	}
 	if _, err := os.ReadFile("/proc/self/exe"); err != nil {
 		t.Error(err)
 	}
 }
 
-// Memory is given back a second after the last work, or ten after the first one, once.
-func TestStir(t *testing.T) {
-	trimmed := func(h *Heap) bool {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return h.first.IsZero()
-	}
+// The program is given back once the work is over: a second after the last of much work,
+// two after the last of little; the heap after much work, also while that goes on.
+func TestDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &Heap{}
-		h.Stir()
-		time.Sleep(calm / 2)
-		h.Stir()
-		time.Sleep(calm - time.Millisecond)
-		if synctest.Wait(); trimmed(h) {
-			t.Error("given back less than a second after the last work")
-		}
-		time.Sleep(2 * time.Millisecond)
-		if synctest.Wait(); !trimmed(h) {
-			t.Error("nothing was given back")
-		}
-		times := 0
-		for range 4 * busy / calm { // twenty seconds
-			h.Stir()
-			time.Sleep(calm/2 + time.Millisecond)
-			if synctest.Wait(); trimmed(h) {
-				times++
+		var h Heap
+		look := func(after time.Duration, heap, program bool) {
+			t.Helper()
+			time.Sleep(after)
+			if a, b := h.due(); a != heap || b != program {
+				t.Errorf("due are the heap (%v) and the program (%v), not %v and %v", a, b, heap, program)
 			}
 		}
-		if times != 1 && times != 2 {
-			t.Errorf("given back %d times in twenty seconds of work", times)
+		h.timer = time.NewTimer(time.Hour) // nobody but this test looks
+		h.Stir()
+		look(calm/2, false, false)
+		look(calm/2, true, true) // the beginning is always much
+		h.Stir()
+		look(calm, false, false)
+		look(calm, false, true)
+		h.Stir()
+		garbage := make([][]byte, 0, busy/calm)
+		for range busy/calm - 1 {
+			garbage = append(garbage, make([]byte, 1<<20))
+			look(calm/2, false, false)
+			time.Sleep(calm / 2)
+			h.Stir()
+		}
+		look(calm/2, false, false)
+		h.Stir()
+		look(calm/2, true, false)
+		runtime.KeepAlive(garbage)
+		if time.Sleep(still); h.first.IsZero() {
+			t.Error("the work is over for it while it goes on")
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 // When memory is given back.
 const (
 	calm    = time.Second      // after the last work
+	still   = 2 * time.Second  // after the last of little work
 	busy    = 10 * time.Second // after the first, if there is always more
 	garbage = 512 << 10        // bytes that were allocated: below that it was a restart or two
 )
@@ -43,33 +44,40 @@ func (h *Heap) Stir() {
 
 // look gives memory back, or looks again later.
 func (h *Heap) look() {
-	h.mu.Lock()
-	now := time.Now()
-	over := now.Sub(h.last) >= calm || now.Sub(h.first) >= busy
-	if !over {
-		h.timer.Reset(calm - now.Sub(h.last))
-		h.mu.Unlock()
-		return
+	heap, program := h.due()
+	if heap {
+		trimHeap()
 	}
-	h.first = time.Time{}
-	allocated := allocatedBytes()
-	worth := h.allocated == 0 || allocated-h.allocated >= garbage
-	if worth {
-		h.allocated = allocated
-	}
-	h.mu.Unlock()
-	if worth {
-		Trim()
+	if program {
+		trimProgram()
 	}
 }
 
-// Trim gives back, after a collection, the pages of the heap that are free, and those of
-// the program. It takes some milliseconds of one CPU for a heap of ten megabytes, and
-// other goroutines go on.
-func Trim() {
+// due says what is to be given back now. It takes the work for done where the program is.
+func (h *Heap) due() (heap, program bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	rest, allocated := now.Sub(h.last), allocatedBytes()
+	much := h.allocated == 0 || allocated-h.allocated >= garbage
+	program = rest >= calm && much || rest >= still
+	heap = much && (program || now.Sub(h.first) >= busy)
+	if heap {
+		h.allocated, h.first = allocated, now
+	}
+	if program {
+		h.first = time.Time{}
+	} else {
+		h.timer.Reset(calm)
+	}
+	return heap, program
+}
+
+// trimHeap gives back, after a collection, the pages of the heap that are free. It takes
+// some milliseconds of one CPU for a heap of ten megabytes, and other goroutines go on.
+func trimHeap() {
 	runtime.GC() // what lies in a sync.Pool goes with the second collection
 	debug.FreeOSMemory()
-	trimProgram()
 }
 
 // hurryPercent is how much the heap may grow by while somebody waits, GOGC: what a process
