@@ -84,11 +84,11 @@ func (l *life) up(ctx context.Context) error {
 
 // memory notes what the supervisor takes a while after bring-up.
 func (l *life) memory(ctx context.Context) error {
-	if err := pause(ctx, l.options.rest); err != nil {
+	pids, err := l.run.supervisors() // to be asked for them is work, too
+	if err != nil {
 		return err
 	}
-	pids, err := l.run.supervisors()
-	if err != nil {
+	if err := pause(ctx, l.options.rest); err != nil {
 		return err
 	}
 	f := measureFootprint(pids)
@@ -105,7 +105,7 @@ func (l *life) idle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, time.Second); err != nil { // the question itself has been work
+	if err := pause(ctx, 2*l.options.rest); err != nil { // the question itself has been work
 		return err
 	}
 	before := measureEffort(pids)

@@ -17,7 +17,7 @@ type options struct {
 	measures []measure // none: all
 	counts   []int     // of children
 	rounds   int
-	rest     time.Duration // between bring-up and the look at memory
+	rest     time.Duration // before the look at memory and before idleness
 	idle     time.Duration // how long idleness is watched
 	budget   time.Duration // of things that are repeated in one life
 	kills    int           // of a measurement of restarts, at most
@@ -68,7 +68,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	o.rest, o.idle, o.budget = 2500*time.Millisecond, 10*time.Second, 3*time.Second
 	o.chatter, o.young, o.daemonKills = time.Second, 1500*time.Millisecond, 8
 	if *quick {
-		o.counts, o.rest, o.idle, o.budget = []int{1000}, time.Second, 2*time.Second, time.Second
+		o.counts, o.rest, o.idle, o.budget = []int{1000}, 2500*time.Millisecond, 2*time.Second, time.Second
 		o.chatter, o.young, o.daemonKills = 500*time.Millisecond, 500*time.Millisecond, 3
 		if !given(flags, "rounds") {
 			o.rounds = 1

@@ -84,7 +84,7 @@ func (r *record) stopTable() table {
 func (r *record) memoryTable() table {
 	t := table{
 		title: "Memory of all the supervisor's processes",
-		note:  "PSS in MiB, a while after bring-up (2.5 s, with -quick 1 s); then processes, threads and descriptors of all of them.",
+		note:  "PSS in MiB, a while after bring-up (2.5 s); then processes, threads and descriptors of all of them.",
 	}
 	for _, n := range r.counts(measureMemory) {
 		t.columns = append(t.columns, column{strconv.Itoa(n) + ": MiB", measureMemory, "pss", n, false})
