@@ -158,6 +158,35 @@ command = "while :; do echo tick; sleep 0.01; done"
 	}
 }
 
+// One that is killed while it is frozen, right after its start, comes back in a group that
+// is not frozen: else its next fork would hang, and the daemon with it.
+func TestKilledWhileFrozen(t *testing.T) {
+	b := newBed(t, `
+[process.still]
+command = ["sleep", "1000"]
+`)
+	b.up()
+	if b.tree().Daemon.Cgroup == "" {
+		t.Skip("no cgroup v2 may be written to: ", b.tree().Daemon.NoCgroup)
+	}
+	daemon := b.tree().Daemon.PID
+	for range 3 {
+		b.must("restart", "still")
+		n, _ := findNode(b.tree().Root, "still")
+		b.must("freeze", "still")
+		if err := syscall.Kill(n.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "it is back", func() bool {
+			now, _ := findNode(b.tree().Root, "still")
+			return now.State == "running" && now.PID != n.PID
+		})
+	}
+	if now := b.tree().Daemon.PID; now != daemon {
+		t.Errorf("daemon %d had to be replaced by %d", daemon, now)
+	}
+}
+
 // A limit that cannot be set is a failed start that says why.
 func TestLimitsWithoutControllers(t *testing.T) {
 	b := newBed(t, `

@@ -82,9 +82,7 @@ func (r *runtime) start(a tree.Start) {
 	env := with(p.Env, slices.Concat([]string{process.Unit(r.treeID, a.ID, a.Generation)}, spoken, listen)...)
 	var outputs []journal.Output
 	for _, reader := range out.Readers {
-		if reader.Made == 0 {
-			r.keeping.put(pipeName(reader.Pipe), reader.FD)
-		}
+		r.keeping.putPipe(reader.Pipe, reader.FD)
 		outputs = append(outputs, journal.Output{Stream: reader.Stream, Mark: reader.Mark, Inode: reader.Inode})
 	}
 	r.record.expect(a.Ref, outputs)
@@ -110,7 +108,7 @@ func (r *runtime) prepare(actions []tree.Action) {
 			continue
 		}
 		for _, reader := range r.store.Prepare(next.ID, next.Start.(*configs.Process).Log) {
-			r.keeping.put(pipeName(reader.Pipe), reader.FD)
+			r.keeping.putPipe(reader.Pipe, reader.FD)
 		}
 		r.prepared[next.ID] = r.cgroups.Prepare(next.ID)
 	}

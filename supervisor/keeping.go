@@ -102,6 +102,10 @@ type keeping struct {
 	// begun says that this daemon has come to run the tree, or will never.
 	begun atomic.Bool
 
+	// pipesMu guards pipes, which the keeper has a copy of, by inode.
+	pipesMu sync.Mutex
+	pipes   map[uint64]bool
+
 	// exitsMu guards what follows: the loop, the reaper and the link's goroutine
 	// come here.
 	exitsMu  sync.Mutex
@@ -112,7 +116,7 @@ type keeping struct {
 // joined is the keeping of this process.
 var joined = sync.OnceValue(func() *keeping {
 	k := &keeping{
-		link: keeper.Linked(), held: map[string]int{}, own: map[string]*os.File{},
+		link: keeper.Linked(), held: map[string]int{}, own: map[string]*os.File{}, pipes: map[uint64]bool{},
 		exits: map[int][]keeper.Exit{}, expected: map[int][]process.Identity{},
 	}
 	if k.link == nil {
@@ -148,6 +152,23 @@ func (k *keeping) take(name string) *os.File {
 func (k *keeping) put(name string, fd int) { _ = k.link.Put(name, fd) }
 
 func (k *keeping) drop(name string) { k.link.Drop(name) }
+
+// putPipe gives the keeper a copy of the read end of a pipe, unless it has one.
+func (k *keeping) putPipe(p logs.Pipe, fd int) {
+	k.pipesMu.Lock()
+	defer k.pipesMu.Unlock()
+	if !k.pipes[p.Inode] {
+		k.pipes[p.Inode] = k.link.Put(pipeName(p), fd) == nil
+	}
+}
+
+// dropPipe says that a pipe has ended.
+func (k *keeping) dropPipe(p logs.Pipe) {
+	k.pipesMu.Lock()
+	defer k.pipesMu.Unlock()
+	delete(k.pipes, p.Inode)
+	k.drop(pipeName(p))
+}
 
 // charge leaves the next daemon what it has to know.
 func (k *keeping) charge(c Charge) error {
@@ -193,14 +214,14 @@ func parsePipe(name string) (p logs.Pipe, ok bool) {
 }
 
 // takePipes hands over the pipes that were kept, those of earlier incarnations first,
-// and returns their inodes. marks are those of the incarnations that have pipes now, by
-// inode.
-func (k *keeping) takePipes(marks map[uint64]uint32, each func(logs.Pipe, *os.File)) map[uint64]bool {
+// and returns their inodes. mark is that of the incarnation which has a pipe now, 0: it is
+// not known to have changed hands.
+func (k *keeping) takePipes(mark func(logs.Pipe) uint32, each func(logs.Pipe, *os.File)) map[uint64]bool {
 	var pipes []logs.Pipe
 	for name := range k.held {
 		if p, ok := parsePipe(name); ok {
-			if mark := marks[p.Inode]; mark > p.Mark {
-				p.Made, p.Mark = p.Mark, mark
+			if now := mark(p); now > p.Mark {
+				p.Made, p.Mark = p.Mark, now
 			}
 			pipes = append(pipes, p)
 		}
@@ -210,6 +231,9 @@ func (k *keeping) takePipes(marks map[uint64]uint32, each func(logs.Pipe, *os.Fi
 	for _, p := range pipes {
 		each(p, k.take(pipeName(p)))
 		taken[p.Inode] = true
+		k.pipesMu.Lock()
+		k.pipes[p.Inode] = true
+		k.pipesMu.Unlock()
 	}
 	return taken
 }

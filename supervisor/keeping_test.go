@@ -12,7 +12,7 @@ import (
 
 // The pipes of a process are gone on with in the order of its incarnations.
 func TestPipesAreTakenInOrder(t *testing.T) {
-	k := &keeping{held: map[string]int{}}
+	k := &keeping{held: map[string]int{}, pipes: map[uint64]bool{}}
 	for mark := range uint32(20) {
 		fd, err := unix.MemfdCreate("pipe", unix.MFD_CLOEXEC)
 		if err != nil {
@@ -21,7 +21,7 @@ func TestPipesAreTakenInOrder(t *testing.T) {
 		k.held[pipeName(logs.Pipe{Name: "api", Stream: "log", Mark: mark, Inode: uint64(mark)})] = fd
 	}
 	var marks []uint32
-	k.takePipes(nil, func(p logs.Pipe, f *os.File) {
+	k.takePipes(func(logs.Pipe) uint32 { return 0 }, func(p logs.Pipe, f *os.File) {
 		marks = append(marks, p.Mark)
 		f.Close()
 	})
@@ -42,8 +42,8 @@ func TestPipeUsedAgainIsTaken(t *testing.T) {
 	if pipeName(made) != pipeName(now) {
 		t.Errorf("the keeper has it as %q, and it is %q", pipeName(made), pipeName(now))
 	}
-	k := &keeping{held: map[string]int{pipeName(made): fd}}
-	k.takePipes(map[uint64]uint32{41: 7}, func(p logs.Pipe, f *os.File) {
+	k := &keeping{held: map[string]int{pipeName(made): fd}, pipes: map[uint64]bool{}}
+	k.takePipes(func(logs.Pipe) uint32 { return 7 }, func(p logs.Pipe, f *os.File) {
 		if p != now {
 			t.Errorf("taken as %+v", p)
 		}

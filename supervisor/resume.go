@@ -273,13 +273,7 @@ func key(a tree.Action) tree.Action {
 // adoptOutputs goes on with the output of processes: through the pipes that the
 // keeper has, else through those that the processes hold themselves.
 func (r *runtime) adoptOutputs(p *past) {
-	marks := map[uint64]uint32{}
-	for _, s := range p.spawned {
-		for _, o := range s.Outputs {
-			marks[o.Inode] = o.Mark
-		}
-	}
-	have := r.keeping.takePipes(marks, func(pipe logs.Pipe, file *os.File) {
+	have := r.keeping.takePipes(r.holders(p), func(pipe logs.Pipe, file *os.File) {
 		if err := r.store.Adopt(pipe, r.logOf(pipe.Name), file); err != nil {
 			r.log.Error("cannot go on with the output of "+pipe.Name, zap.Error(err))
 		}
@@ -301,6 +295,29 @@ func kept(s journal.Spawned, have map[uint64]bool) bool {
 		}
 	}
 	return len(s.Outputs) > 0
+}
+
+// holders tells which incarnation has a pipe now, for one that has changed hands. Of a
+// process that was forked and not written down it is not known which it is: then it is one
+// after all that are.
+func (r *runtime) holders(p *past) func(logs.Pipe) uint32 {
+	marks, unknown := map[uint64]uint32{}, map[uint64]bool{}
+	for ref, s := range p.spawned {
+		for _, o := range s.Outputs {
+			marks[o.Inode] = o.Mark
+		}
+		if len(s.Outputs) == 0 {
+			for _, pipe := range logs.Present(ref.ID, r.logOf(ref.ID), s.Identity.PID) {
+				unknown[pipe.Inode] = true
+			}
+		}
+	}
+	return func(pipe logs.Pipe) uint32 {
+		if unknown[pipe.Inode] {
+			return max(pipe.Mark+1, r.store.Coming(pipe.Name))
+		}
+		return marks[pipe.Inode]
+	}
 }
 
 // reopen goes on with those pipes of a process that nobody has kept. Which they
@@ -334,7 +351,7 @@ func (r *runtime) keepPipe(pipe logs.Pipe, pid int) {
 		return // it has ended just now, and the store reads what is left
 	}
 	defer unix.Close(fd) // the keeper gets a copy
-	r.keeping.put(pipeName(pipe), fd)
+	r.keeping.putPipe(pipe, fd)
 }
 
 // logOf is how the output of a process is kept; of one that has left the tree, as

@@ -176,7 +176,7 @@ func (r *runtime) open() error {
 		OnDropped: func(name string, bytes int64) {
 			offer(r, r.asked, func() { r.step(tree.Dropped{ID: name, Bytes: bytes}) })
 		},
-		OnEnded:  func(p logs.Pipe) { r.keeping.drop(pipeName(p)) },
+		OnEnded:  r.keeping.dropPipe,
 		OnHangup: func(name string) { r.reaper.Hint(name) },
 	})
 	if err != nil {

@@ -130,7 +130,7 @@ func (l *life) mass(ctx context.Context) error {
 	}
 	before, at := measureEffort(pids), now()
 	for i, c := range l.latest {
-		if err := unix.Kill(c.pid, unix.SIGKILL); err != nil {
+		if err := c.kill(); err != nil {
 			return fmt.Errorf("child %d, pid %d: %w", i, c.pid, err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // life is one run of a peer with its children, from an empty folder to an empty process table.
@@ -26,6 +28,14 @@ type life struct {
 type latest struct {
 	pid  int // as the bench sees it
 	born int64
+}
+
+// kill kills the child. One that is gone has no number to be signalled by: 0 would be this process's own group.
+func (l latest) kill() error {
+	if l.pid <= 1 {
+		return unix.ESRCH
+	}
+	return unix.Kill(l.pid, unix.SIGKILL)
 }
 
 // begin starts a peer with a job. A life that is returned beside an error must be ended, too.

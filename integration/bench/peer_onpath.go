@@ -41,7 +41,7 @@ func (p *onPath) terms() terms { return p.limits }
 func (p *onPath) install(ctx context.Context, _ string) (string, error) {
 	path, err := exec.LookPath(p.program)
 	if err != nil {
-		return "", errors.New("it is not on PATH, and no registry here has it")
+		return "", errors.New("it is not on PATH, and Debian has no package of it")
 	}
 	out, err := captured(exec.CommandContext(ctx, path, p.version...))
 	if err != nil {

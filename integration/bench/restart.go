@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // killPause keeps one restart out of the next one's way.
@@ -62,7 +60,7 @@ func (l *life) killOldest(ctx context.Context) (float64, error) {
 	}
 	victim := l.latest[oldest]
 	at := now()
-	if err := unix.Kill(victim.pid, unix.SIGKILL); err != nil {
+	if err := victim.kill(); err != nil {
 		return 0, fmt.Errorf("child %d, pid %d: %w", oldest, victim.pid, err)
 	}
 	fresh, err := l.wait(ctx, 1)

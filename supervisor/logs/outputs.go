@@ -32,8 +32,8 @@ type Pipe struct {
 type Reader struct {
 	Pipe
 	// FD is the store's. It stays open at least as long as somebody can write to
-	// the pipe: whoever wants to keep it longer takes a copy. A pipe that was Made for
-	// an earlier incarnation is one of which he has a copy.
+	// the pipe, or it is kept for the next incarnation: whoever wants to keep it longer
+	// takes a copy.
 	FD int
 }
 
@@ -74,6 +74,8 @@ func (s *Store) Begin(name string, how configs.Log) (*Outputs, error) {
 			o.Stdout.Close()
 			return nil, err
 		}
+	} else {
+		s.retireStream(name, errStream) // of a log that was split before
 	}
 	return o, nil
 }

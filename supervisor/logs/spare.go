@@ -13,16 +13,16 @@ import (
 	"coppice/configs"
 )
 
-// A pipe that has ended is empty, and nobody can write to it: nothing in the world tells
-// it from one that was just made. So the next incarnation of its name gets it again.
+// A pipe that has ended is empty, and nobody can write to it: but for its size, and who may
+// have opened it to read, nothing tells it from one that was just made. So the next incarnation of its name gets it again.
 // That saves making one and, what is more, telling the keeper of both: of a restart that
 // comes at once the keeper hears nothing.
 
 // setAside keeps a pipe that has ended for the next incarnation, or closes it: if there is
-// one already, if it is another daemon's whose incarnation may not come again, or if it
-// could not be opened for writing again.
+// one already, if it is another daemon's whose incarnation may not come again, if it
+// could not be opened for writing again, or if a process has changed its size.
 func (k *sink) setAside(s *Store, p *pipe) {
-	if k.spare != nil || k.rests || p.adopted || !canReopen() {
+	if k.spare != nil || k.rests || p.adopted || !canReopen() || !ofUsualSize(p.fd) {
 		k.closePipe(s, p)
 		return
 	}
@@ -35,6 +35,13 @@ func (k *sink) setAside(s *Store, p *pipe) {
 
 // canReopen says whether there is a /proc through which a pipe can be opened.
 var canReopen = sync.OnceValue(func() bool { return unix.Access("/proc/self/fd", unix.F_OK) == nil })
+
+// ofUsualSize says whether a pipe has room for as much as one that was just made: 16 pages,
+// pipe(7).
+func ofUsualSize(fd int) bool {
+	size, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0)
+	return err == nil && size == 16*os.Getpagesize()
+}
 
 // reuse makes the spare pipe of an output that of a new incarnation, and returns the
 // child's end; nil: there is none.
@@ -67,7 +74,7 @@ func (s *Store) Prepare(name string, how configs.Log) []Reader {
 		streams = streams[:1]
 	}
 	var readers []Reader
-	mark := s.coming(name)
+	mark := s.Coming(name)
 	for _, stream := range streams {
 		k := s.sink(name, stream)
 		k.fileMu.Lock()
@@ -98,6 +105,16 @@ func makeReader() (int, error) {
 // and what has ended already is closed.
 func (s *Store) Retire(name string) {
 	for _, k := range s.sinksOf(name) {
+		s.retire(k)
+	}
+}
+
+// retireStream is Retire for one stream, if there is one.
+func (s *Store) retireStream(name, stream string) {
+	s.sinksMu.Lock()
+	k := s.sinks[sinkKey{name, stream}]
+	s.sinksMu.Unlock()
+	if k != nil {
 		s.retire(k)
 	}
 }

@@ -1,7 +1,10 @@
 package logs_test
 
 import (
+	"os"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"coppice/configs"
 	"coppice/supervisor/logs"
@@ -94,4 +97,36 @@ func TestPreparedPipeIsTaken(t *testing.T) {
 	}
 	write(t, o.Stdout, "one\n")
 	arrived(t, s, "api", len("one\n"))
+}
+
+// What one incarnation has made of its pipe the next one does not inherit.
+func TestPipeOfAnotherSizeIsNotUsedAgain(t *testing.T) {
+	s := openWith(t, t.TempDir(), logs.Options{})
+	first := began(t, s)
+	if _, err := unix.FcntlInt(first.Stdout.Fd(), unix.F_SETPIPE_SZ, os.Getpagesize()); err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	s.Drain("api")
+	if second := began(t, s); second.Readers[0].Inode == first.Readers[0].Inode {
+		t.Error("the next incarnation has the same pipe")
+	}
+}
+
+// Of a log that is split no more nothing of the second stream is kept.
+func TestSplitNoMore(t *testing.T) {
+	ended := make(chan logs.Pipe, 10)
+	s := openWith(t, t.TempDir(), logs.Options{OnEnded: func(p logs.Pipe) { ended <- p }})
+	split := configs.DefaultLog()
+	split.Split = true
+	o, err := s.Begin("api", split)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Close()
+	s.Drain("api")
+	began(t, s)
+	if p := <-ended; p.Stream != "err" {
+		t.Errorf("%+v has ended", p)
+	}
 }

@@ -146,15 +146,15 @@ type markCount struct {
 
 // nextMark counts a new incarnation of a name.
 func (s *Store) nextMark(name string) uint32 {
-	next := s.coming(name)
+	next := s.Coming(name)
 	s.sinksMu.Lock()
 	defer s.sinksMu.Unlock()
 	s.marks[name] = markCount{latest: next, whole: true}
 	return next
 }
 
-// coming is the mark that the next incarnation of a name will have.
-func (s *Store) coming(name string) uint32 {
+// Coming is the Mark that the next incarnation of a name will have.
+func (s *Store) Coming(name string) uint32 {
 	s.sinksMu.Lock()
 	whole := s.marks[name].whole
 	s.sinksMu.Unlock()

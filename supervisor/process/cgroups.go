@@ -204,6 +204,16 @@ const thawedFor = time.Second
 // leftThawed takes note that a group is empty and not frozen.
 func (g *Cgroups) leftThawed(c *cgroup) { g.made[c.path] = time.Now().Add(thawedFor) }
 
+// doubt takes back that a group is known not to be frozen.
+func (g *Cgroups) doubt(c *cgroup) {
+	if g == nil {
+		return
+	}
+	if _, made := g.made[c.path]; made {
+		g.made[c.path] = time.Time{}
+	}
+}
+
 // Prepare makes the group of a child that is about to be started ahead, while the Reaper
 // does something else: any goroutine may call it. It says whether it has, which goes
 // into the child's Command.

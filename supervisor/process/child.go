@@ -67,6 +67,7 @@ func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 	}
 	r.note(c)
 	c.asked = true
+	r.scans.hint(c.group.number)
 	if signal == "" {
 		signal = "SIGTERM"
 	}
@@ -84,6 +85,7 @@ func (r *Reaper) kill(ref tree.Ref) {
 	if c := r.children[ref]; c != nil {
 		r.note(c)
 		c.asked, c.killed = true, true
+		r.scans.hint(c.group.number)
 		if r.send(c, "SIGKILL", true) {
 			r.signalled(c, true)
 		}
@@ -279,6 +281,8 @@ func (r *Reaper) exited(c *child) {
 		r.cgroups.discard(c.cgroup)
 	case c.vacant && c.cgroup.thawed && r.cgroups != nil:
 		r.cgroups.leftThawed(c.cgroup)
+	case c.cgroup != nil:
+		r.cgroups.doubt(c.cgroup)
 	}
 	if r.draining[c.group.number] == c {
 		delete(r.draining, c.group.number)

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,17 +19,19 @@ const (
 	// hintWait is how long a hint may come after SIGCHLD: both come of one end.
 	hintWait = time.Millisecond
 	// scanShare is how many times as long as the last look at all children took the
-	// next one is put off.
-	scanShare = 100
-	// hintsMax is how many children may be taken for about to end at once. Those that
-	// were hinted at first are forgotten first: they have only closed their output.
-	hintsMax = 64
+	// next one is put off, and scanPauseMax the most: this process may not have run
+	// meanwhile.
+	scanShare    = 10
+	scanPauseMax = 20 * time.Millisecond
+	// hintsMax is how many may be taken for about to end at once. Those that were
+	// hinted at first are forgotten first: they have only closed their output.
+	hintsMax = 256
 )
 
 // scans says when all children are looked at.
 type scans struct {
 	crowded atomic.Bool // there is a crowd: hints are welcome
-	hinted  []*child    // they have not ended yet
+	hinted  []int       // pids: they have not ended yet
 	at      time.Time   // the next look; zero: none is due
 	after   time.Time   // but not before
 }
@@ -44,25 +47,38 @@ func (r *Reaper) Hint(name string) {
 
 // heed is Hint, on the goroutine of Run.
 func (r *Reaper) heed(name string) {
-	if c := r.named[name]; c != nil && !r.endsNow(c) {
-		if len(r.scans.hinted) == hintsMax {
-			r.scans.hinted = r.scans.hinted[1:]
-		}
-		r.scans.hinted = append(r.scans.hinted, c)
+	if c := r.named[name]; c != nil && !r.endsNow(c.group.number) {
+		r.scans.hint(c.group.number)
 	}
 }
 
-// endsNow deals with the end of a child, if its main process is a zombie of ours.
-func (r *Reaper) endsNow(c *child) bool {
-	pid := c.group.number
-	if r.mains[pid] != c || c.adopted != nil {
+// hint says that a main process, of a child or a job, will end soon.
+func (s *scans) hint(pid int) {
+	if !s.crowded.Load() || slices.Contains(s.hinted, pid) {
+		return
+	}
+	if len(s.hinted) == hintsMax {
+		s.hinted = s.hinted[1:]
+	}
+	s.hinted = append(s.hinted, pid)
+}
+
+// endsNow deals with the end of a main process, if it is a zombie of ours.
+func (r *Reaper) endsNow(pid int) bool {
+	c, j := r.mains[pid], r.mainJobs[pid]
+	if c == nil && j == nil || c != nil && c.adopted != nil {
 		return true // it was dealt with, or is not ours to wait for
 	}
 	ended, exit := peek(unix.P_PID, pid)
-	if ended == pid {
+	switch {
+	case ended != pid:
+		return false
+	case c != nil:
 		r.mainEnded(c, exit)
+	default:
+		r.jobEnded(j, exit)
 	}
-	return ended == pid
+	return true
 }
 
 // childEnded deals with a SIGCHLD.
@@ -76,9 +92,9 @@ func (r *Reaper) childEnded() {
 	}
 	hinted := r.scans.hinted
 	r.scans.hinted = nil
-	for _, c := range hinted {
-		if !r.endsNow(c) {
-			r.scans.hinted = append(r.scans.hinted, c)
+	for _, pid := range hinted {
+		if !r.endsNow(pid) {
+			r.scans.hinted = append(r.scans.hinted, pid)
 		}
 	}
 	if r.scans.at.IsZero() {
@@ -106,5 +122,5 @@ func (r *Reaper) scan(now time.Time) {
 // rest puts the next look off after one that has found nobody.
 func (s *scans) rest(begun time.Time) {
 	done := time.Now()
-	s.after = done.Add(scanShare * done.Sub(begun))
+	s.after = done.Add(min(scanShare*done.Sub(begun), scanPauseMax))
 }

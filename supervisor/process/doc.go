@@ -23,11 +23,12 @@
 // children there are: a fork copies all descriptors, and the exec closes them; and who
 // asks for any zombie has all children looked at. From three hundred children on the
 // forks are left to a thread with few descriptors (forker.go), and from a thousand on an
-// end is looked for by the number of the process whose output has ended (crowd.go), so
-// that both cost the same with ten thousand children as with ten. Who has no output of its own, or somebody left
-// who holds it, is found a little later, at most 100 times as long as a look at all
-// children takes (30 ms for ten thousand); so of two that end within that time the later
-// one may be told first.
+// end is looked for by the number of the process that was told to end, or whose
+// output has ended (crowd.go), so that both cost the same with ten thousand children as
+// with ten. Whoever else ends, with no output of its own or with somebody left who holds
+// it, is found a little later: after ten times as long as a look at all children takes (3
+// ms for ten thousand), 20 ms at most. So of two that end within that time the later one
+// may be told first.
 //
 // # The life of a child
 //

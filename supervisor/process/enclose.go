@@ -121,6 +121,7 @@ func (r *Reaper) freeze(ref tree.Ref, on bool) {
 		r.tell(SignalFailed{Ref: ref, Signal: verb, Cause: "cannot " + verb + " it: it has no cgroup" + without})
 		return
 	}
+	r.cgroups.doubt(c.cgroup)
 	if err := c.cgroup.freeze(on); err != nil {
 		r.tell(SignalFailed{Ref: ref, Signal: verb, Cause: fmt.Sprintf("cannot %s it: %v", verb, err)})
 	}

@@ -233,6 +233,7 @@ func (r *Reaper) readJob(j *job) {
 		r.listen(j)
 	default:
 		r.hush(j) // it has closed its output
+		r.scans.hint(j.pid)
 	}
 }
 

@@ -118,21 +118,21 @@ func (r *reader) process(p *process, now time.Time) {
 		r.stat(p)
 	case cpu == last && now.Sub(p.read) < memoryAgeMax:
 		return
-	default:
-		pages, ok := field(r.file(p.pid, "/statm"), 2)
-		p.memory, p.gone = pages*pageSize, !ok
 	}
+	// The number of pages in stat leaves out what a CPU has counted and not yet told,
+	// which of a small process is all.
+	pages, ok := field(r.file(p.pid, "/statm"), 2)
+	p.memory, p.gone = pages*pageSize, !ok
 	p.read = now
 }
 
-// stat reads the start of a process, and its memory.
+// stat reads the start of a process.
 func (r *reader) stat(p *process) {
 	stat := r.file(p.pid, "/stat")
 	// The second field is a name in brackets, which may have any character.
 	behind := stat[bytes.LastIndexByte(stat, ')')+1:]
-	ticks, ok := field(behind, 22-2)
-	pages, also := field(behind, 24-2)
-	p.start, p.memory, p.gone = time.Duration(ticks)*(time.Second/ticksPerSecond), pages*pageSize, !ok || !also
+	ticks, _ := field(behind, 22-2) // of one that is gone statm tells
+	p.start = time.Duration(ticks) * (time.Second / ticksPerSecond)
 	p.baselineAt = time.Time{}
 }
 
