@@ -14,8 +14,9 @@ import (
 // the same for any number of children, and looks for others seldom enough that it spends
 // a hundredth of its time on that.
 const (
-	// crowd is how many children there are before that is done.
-	crowd = 1000
+	// crowd is how many children there are before that is done. It is done until there
+	// are a quarter less: each restart of one of them is one less for a moment.
+	crowd = 2000
 	// hintWait is how long a hint may come after SIGCHLD: both come of one end.
 	hintWait = time.Millisecond
 	// scanShare is how many times as long as the last look at all children took the
@@ -83,7 +84,7 @@ func (r *Reaper) endsNow(pid int) bool {
 
 // childEnded deals with a SIGCHLD.
 func (r *Reaper) childEnded() {
-	crowded := len(r.children) >= crowd
+	crowded := len(r.children) >= crowd || r.scans.crowded.Load() && len(r.children) >= crowd*3/4
 	r.scans.crowded.Store(crowded)
 	if !crowded {
 		r.scans.hinted = nil

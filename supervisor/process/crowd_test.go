@@ -9,7 +9,7 @@ import (
 )
 
 // multitude is enough children for what is done otherwise in a crowd.
-const multitude = 1100
+const multitude = 2100
 
 // In a crowd every end is told once: of one that was told to end, of one that is hinted at, of
 // one of which nothing is known, and of a job.

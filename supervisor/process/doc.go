@@ -22,7 +22,7 @@
 // Two things that the kernel does for a start and an end take the longer the more
 // children there are: a fork copies all descriptors, and the exec closes them; and who
 // asks for any zombie has all children looked at. From three hundred children on the
-// forks are left to a thread with few descriptors (forker.go), and from a thousand on an
+// forks are left to a thread with few descriptors (forker.go), and from two thousand on an
 // end is looked for by the number of the process that was told to end, or whose
 // output has ended (crowd.go), so that both cost the same with ten thousand children as
 // with ten. Whoever else ends, with no output of its own or with somebody left who holds
