@@ -574,3 +574,18 @@ func TestBackgroundKeepsNoDescriptor(t *testing.T) {
 		t.Errorf("the pipe has no end: %v", err)
 	}
 }
+
+// ps shows the two processes of a tree by their names, however they were started.
+func TestNamesOfKeeperAndDaemon(t *testing.T) {
+	b := newBed(t, `
+[process.a]
+command = ["sleep", "1000"]
+`)
+	b.must("up", "-d")
+	d := b.tree().Daemon
+	for pid, want := range map[int]string{d.PID: "coppice-daemon", d.Keeper: "coppice"} {
+		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || strings.TrimSpace(string(comm)) != want {
+			t.Errorf("process %d is called %q, not %s (%v)", pid, comm, want, err)
+		}
+	}
+}

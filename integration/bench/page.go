@@ -52,9 +52,9 @@ func (r *record) markdown(picture string) string {
 	if m.Root {
 		user = "root"
 	}
-	fmt.Fprintf(&b, "Measured %s on %s, %d cores, Linux %s, %s, %s, as %s; %d rounds at most in %s, one peer after the other in each. "+
+	fmt.Fprintf(&b, "Measured %s on %s, %d cores, Linux %s, %s, %s, as %s; %s in %s, one peer after the other in each. "+
 		"A cell is the median of its rounds, their spread in parentheses, and the ratio to `%s`; in brackets, how many children there were if fewer than the column says.\n",
-		r.Began.Format("2006-01-02 15:04 UTC"), m.CPU, m.Cores, m.Kernel, m.System, m.Go, user, r.Rounds, r.Took, floorGo)
+		r.Began.Format("2006-01-02 15:04 UTC"), m.CPU, m.Cores, m.Kernel, m.System, m.Go, user, rounds(r.Rounds), r.Took, floorGo)
 	if picture != "" {
 		fmt.Fprintf(&b, "\n![restart latencies, one row for each supervisor](%s)\n", picture)
 	}
@@ -82,4 +82,12 @@ func (r *record) markdown(picture string) string {
 		}
 	}
 	return b.String()
+}
+
+// rounds says how often everything was measured.
+func rounds(most int) string {
+	if most == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("%d rounds at most", most)
 }

@@ -43,6 +43,7 @@ func init() {
 	case word == "keeper":
 		succeed(rest)
 	case meansKeeper(os.Args) && os.Getenv(keeperVariable) != "off":
+		nameProcess(keeperName) // `up -d` has executed /proc/self/exe, by which it would be known
 		begin()
 	}
 }
