@@ -19,10 +19,10 @@ import (
 // comes at once the keeper hears nothing.
 
 // setAside keeps a pipe that has ended for the next incarnation, or closes it: if there is
-// one already, if it is another daemon's whose incarnation may not come again, if it
+// one already, if a later incarnation is writing, so that the next one may be far away, if it is another daemon's whose incarnation may not come again, if it
 // could not be opened for writing again, or if a process has changed its size.
 func (k *sink) setAside(s *Store, p *pipe) {
-	if k.spare != nil || k.rests || p.adopted || !canReopen() || !ofUsualSize(p.fd) {
+	if k.spare != nil || len(k.pipes) > 1 || k.rests || p.adopted || !canReopen() || !ofUsualSize(p.fd) {
 		k.closePipe(s, p)
 		return
 	}

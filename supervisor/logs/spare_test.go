@@ -55,9 +55,11 @@ func TestNextIncarnationHasTheSamePipe(t *testing.T) {
 	}
 }
 
-// A pipe that somebody of an earlier incarnation holds is not the next one's.
+// A pipe that somebody of an earlier incarnation holds is not the next one's, and closed once
+// nobody does.
 func TestHeldPipeIsNotUsedAgain(t *testing.T) {
-	s := openWith(t, t.TempDir(), logs.Options{})
+	ended := make(chan logs.Pipe, 10)
+	s := openWith(t, t.TempDir(), logs.Options{OnEnded: func(p logs.Pipe) { ended <- p }})
 	first := began(t, s)
 	s.Drain("api")
 	second := began(t, s)
@@ -66,8 +68,8 @@ func TestHeldPipeIsNotUsedAgain(t *testing.T) {
 	}
 	first.Close()
 	s.Drain("api")
-	if third := began(t, s); third.Readers[0].Inode != first.Readers[0].Inode {
-		t.Error("the first one's pipe is not used again once nobody holds it")
+	if p := <-ended; p != first.Readers[0].Pipe {
+		t.Errorf("%+v has ended", p)
 	}
 }
 
