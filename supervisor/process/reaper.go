@@ -253,7 +253,7 @@ func (r *Reaper) hurry() {
 
 // reap deals with everybody who has ended.
 func (r *Reaper) reap() {
-	for nth := range reapMax {
+	for range reapMax {
 		begun := time.Now()
 		pid, exit := peek(unix.P_ALL, 0)
 		if pid == 0 {
@@ -268,9 +268,6 @@ func (r *Reaper) reap() {
 			r.jobEnded(j, exit)
 		default:
 			r.orphanEnded(pid)
-		}
-		if nth == 0 {
-			r.flush() // the first of them, mostly the only one, does not wait for the next look
 		}
 	}
 	r.scans.after = time.Time{}
