@@ -20,9 +20,10 @@ import (
 
 // setAside keeps a pipe that has ended for the next incarnation, or closes it: if there is
 // one already, if a later incarnation is writing, so that the next one may be far away, if it is another daemon's whose incarnation may not come again, if it
-// could not be opened for writing again, or if a process has changed its size.
+// could not be opened for writing again, if a process has changed its size, or if no other
+// descriptor is free.
 func (k *sink) setAside(s *Store, p *pipe) {
-	if k.spare != nil || len(k.pipes) > 1 || k.rests || p.adopted || !canReopen() || !ofUsualSize(p.fd) {
+	if k.spare != nil || len(k.pipes) > 1 || k.rests || p.adopted || !canReopen() || !ofUsualSize(p.fd) || !moreFree(p.fd) {
 		k.closePipe(s, p)
 		return
 	}
@@ -41,6 +42,16 @@ var canReopen = sync.OnceValue(func() bool { return unix.Access("/proc/self/fd",
 func ofUsualSize(fd int) bool {
 	size, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0)
 	return err == nil && size == 16*os.Getpagesize()
+}
+
+// moreFree says whether a descriptor is free: where none is, whoever looks after the end of
+// a process, and the next start, need this one.
+func moreFree(fd int) bool {
+	free, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err == nil {
+		unix.Close(free)
+	}
+	return err == nil
 }
 
 // reuse makes the spare pipe of an output that of a new incarnation, and returns the
