@@ -220,7 +220,7 @@ func (k *keeping) takePipes(mark func(logs.Pipe) uint32, each func(logs.Pipe, *o
 	var pipes []logs.Pipe
 	for name := range k.held {
 		if p, ok := parsePipe(name); ok {
-			if now := mark(p); now > p.Mark {
+			if now := mark(p); p.Mark > 0 && now > p.Mark { // one without a mark is known by that
 				p.Made, p.Mark = p.Mark, now
 			}
 			pipes = append(pipes, p)

@@ -53,3 +53,19 @@ func TestPipeUsedAgainIsTaken(t *testing.T) {
 		t.Errorf("%v was not taken", k.held)
 	}
 }
+
+// A pipe that was kept without a mark is taken by the name that it has.
+func TestPipeWithoutMarkIsTaken(t *testing.T) {
+	fd, err := unix.MemfdCreate("pipe", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := logs.Pipe{Name: "api", Stream: "log", Inode: 41}
+	k := &keeping{held: map[string]int{pipeName(kept): fd}, pipes: map[uint64]bool{}}
+	k.takePipes(func(logs.Pipe) uint32 { return 7 }, func(p logs.Pipe, f *os.File) {
+		if p != kept || f == nil {
+			t.Fatalf("taken as %+v, %v", p, f)
+		}
+		f.Close()
+	})
+}
