@@ -161,13 +161,18 @@ func (d *decoder) texts(name string, v *[]string) {
 	if !d.key(name) {
 		return
 	}
-	d.skip('[')
 	*v = []string{}
-	for !d.foreign && !strings.HasPrefix(d.rest, "]") {
-		if len(*v) > 0 {
+	d.list(func() { *v = append(*v, d.string()) })
+}
+
+// list reads what stands in brackets, one by one.
+func (d *decoder) list(each func()) {
+	d.skip('[')
+	for first := true; !d.foreign && !strings.HasPrefix(d.rest, "]"); first = false {
+		if !first {
 			d.skip(',')
 		}
-		*v = append(*v, d.string())
+		each()
 	}
 	d.skip(']')
 }
@@ -292,17 +297,12 @@ func (d *decoder) nodes(name string, v *[]Node) {
 	if !d.key(name) {
 		return
 	}
-	d.skip('[')
 	*v = make([]Node, 0, d.childrenHint)
-	for !d.foreign && !strings.HasPrefix(d.rest, "]") {
-		if len(*v) > 0 {
-			d.skip(',')
-		}
+	d.list(func() {
 		*v = append(*v, Node{})
 		d.skip('{')
 		d.first = true
 		(*v)[len(*v)-1].fields(d)
 		d.end()
-	}
-	d.skip(']')
+	})
 }
