@@ -34,8 +34,12 @@ func (r *Reaper) unanswered(c *child, there bool) {
 	r.alarm(time.Now().Add(bounceLook))
 }
 
-// isTrampoline says whether a process has not executed its program yet.
-func isTrampoline(pid int) bool { return trampoline.Is(readEnviron(pid, nil)) }
+// isTrampoline says whether a process has not executed its program yet, as far as it can
+// be looked at.
+func isTrampoline(pid int) bool {
+	environ, err := readEnviron(pid, nil)
+	return isShort(err) || trampoline.Is(environ)
+}
 
 // bouncedAway tells that the program of a child was executed.
 func (r *Reaper) bouncedAway(c *child) {

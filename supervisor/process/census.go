@@ -21,32 +21,39 @@ type member struct {
 // members returns who is in a group. All groups are found in one walk over the
 // processes, which serves whoever asks until r.census is dropped.
 func (r *Reaper) members(number int) []member {
-	if r.census == nil {
-		r.census = census{}
-		for _, pid := range processes() {
-			if s, err := readStat(pid); err == nil {
-				r.census[s.group] = append(r.census[s.group], member{pid, s})
-			}
+	if r.census != nil {
+		return r.census[number]
+	}
+	all := census{}
+	pids, err := processes()
+	_ = r.sight.met(err)
+	for _, pid := range pids {
+		if s, err := r.sight.stat(pid); err == nil {
+			all[s.group] = append(all[s.group], member{pid, s})
 		}
 	}
-	return r.census[number]
+	if !r.sight.short { // else who asks next looks again
+		r.census = all
+	}
+	return all[number]
 }
 
-// processes returns the numbers of all processes.
-func processes() []int {
+// processes returns the numbers of all processes; with an error it is those that
+// could be read.
+func processes() ([]int, error) {
 	proc, err := os.Open("/proc")
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer proc.Close()
-	names, _ := proc.Readdirnames(-1) // what could be read will do
+	names, err := proc.Readdirnames(-1)
 	pids := make([]int, 0, len(names))
 	for _, name := range names {
 		if pid, err := strconv.Atoi(name); err == nil {
 			pids = append(pids, pid)
 		}
 	}
-	return pids
+	return pids, err
 }
 
 // onlyZombies says whether all who are left in the group of an adopted child are
@@ -56,12 +63,7 @@ func (r *Reaper) onlyZombies(c *child) bool {
 	if c.adopted == nil || c.pause == lookMin || !c.group.led() {
 		return false
 	}
-	for _, m := range r.members(c.group.number) {
-		if !m.ended() {
-			return false
-		}
-	}
-	return c.cgroup == nil && len(r.strays(c)) == 0
+	return r.sure(func() bool { return !r.anyLives(c) && c.cgroup == nil && len(r.strays(c)) == 0 })
 }
 
 // leftMembers says whether a main process that is gone has left members of its group
@@ -85,7 +87,7 @@ func (r *Reaper) leftMembers(c *child, ended *Ended) bool {
 	}
 	suffix := fmt.Sprintf(":%s:%d", c.ref.ID, c.ref.Generation)
 	for _, m := range r.members(number) {
-		if m.session == number && (m.start < before || hasUnit(m.pid, suffix)) {
+		if m.session == number && (m.start < before || r.sight.hasUnit(m.pid, suffix)) {
 			return true
 		}
 	}

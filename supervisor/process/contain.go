@@ -31,31 +31,20 @@ func (r *Reaper) empty(c *child) bool {
 	if c.cgroup != nil && !c.loose {
 		return true
 	}
-	return r.canLook() && (c.group.empty() || c.cgroup != nil && !r.groupLives(c)) && len(r.strays(c)) == 0
-}
-
-// lookFiles is how many descriptors a look at processes may take at a time.
-const lookFiles = 4
-
-// canLook says whether there are descriptors to look at processes with. Without them
-// nobody would be found.
-func (r *Reaper) canLook() bool {
-	var files [lookFiles]int
-	for i := range files {
-		fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return false
-		}
-		files[i] = fd
-		defer unix.Close(fd)
-	}
-	return true
+	return r.sure(func() bool {
+		return (c.group.empty() || c.cgroup != nil && !r.groupLives(c)) && len(r.strays(c)) == 0
+	})
 }
 
 // groupLives says whether somebody in the process group of a child has not ended.
 func (r *Reaper) groupLives(c *child) bool {
 	r.census = nil
 	defer func() { r.census = nil }()
+	return r.anyLives(c)
+}
+
+// anyLives is groupLives by what r.census has seen.
+func (r *Reaper) anyLives(c *child) bool {
 	return slices.ContainsFunc(r.members(c.group.number), func(m member) bool { return !m.ended() })
 }
 
@@ -177,16 +166,16 @@ func (r *Reaper) strays(c *child) []Identity {
 	seen := map[int]bool{}
 	var descend func(pid int, belongs bool)
 	descend = func(pid int, belongs bool) {
-		s, err := readStat(pid)
+		s, err := r.sight.stat(pid)
 		if err != nil || seen[pid] || s.ended() { // a zombie has no children, and no variables
 			return
 		}
 		seen[pid] = true
-		belongs = belongs || s.session == c.group.number && !c.group.gone || c.saw(pid, s.start) || hasUnit(pid, c.unit(r.treeID))
+		belongs = belongs || s.session == c.group.number && !c.group.gone || c.saw(pid, s.start) || r.sight.hasUnit(pid, c.unit(r.treeID))
 		if belongs && s.group != c.group.number {
 			found = append(found, Identity{PID: pid, Start: s.start})
 		}
-		for _, child := range childrenOf(pid) {
+		for _, child := range r.sight.childrenOf(pid) {
 			descend(child, belongs)
 		}
 	}
@@ -194,7 +183,7 @@ func (r *Reaper) strays(c *child) []Identity {
 		descend(pid, true)
 	}
 	for _, id := range c.left {
-		if s, err := readStat(id.PID); err == nil && s.start == id.Start {
+		if s, err := r.sight.stat(id.PID); err == nil && s.start == id.Start {
 			descend(id.PID, true)
 		}
 	}
@@ -211,7 +200,7 @@ func (r *Reaper) below(c *child) []int {
 	if r.mains[c.group.number] != c {
 		return nil
 	}
-	children := childrenOf(c.group.number)
+	children := r.sight.childrenOf(c.group.number)
 	if c.group.leader.PID != 0 && !c.group.led() {
 		return nil
 	}
@@ -225,7 +214,7 @@ func (r *Reaper) orphans(c *child) []int {
 	if c.adopted != nil && c.adopted.parent > 0 {
 		reaper = c.adopted.parent
 	}
-	return slices.DeleteFunc(childrenOf(reaper), func(pid int) bool {
+	return slices.DeleteFunc(r.sight.childrenOf(reaper), func(pid int) bool {
 		return r.mains[pid] != nil || r.mainJobs[pid] != nil || pid == unix.Getpid()
 	})
 }

@@ -21,20 +21,20 @@ const (
 )
 
 // readEnviron appends the environment that a process was executed with to buffer,
-// NUL behind each variable; nothing, if it may not be read. See
+// NUL behind each variable; nothing and why, if it cannot be read. See
 // proc_pid_environ(5).
-func readEnviron(pid int, buffer []byte) []byte {
+func readEnviron(pid int, buffer []byte) ([]byte, error) {
 	for range execLooks {
 		environ, err := appendEnviron(pid, buffer)
 		if err != nil || len(environ) > len(buffer) {
-			return environ
+			return environ, err
 		}
 		if s, err := readStat(pid); err != nil || !s.executing() {
-			return environ
+			return environ, err
 		}
 		time.Sleep(execPause)
 	}
-	return buffer
+	return buffer, nil
 }
 
 // appendEnviron is readEnviron of this moment.

@@ -77,7 +77,7 @@ func (g *group) led() bool {
 		return !reaped(g.handle)
 	}
 	id, err := Identify(g.number)
-	return err == nil && id.Same(g.leader)
+	return isShort(err) || err == nil && id.Same(g.leader)
 }
 
 // replaced says whether somebody else has the number of an adopted child's leader:

@@ -85,13 +85,17 @@ func identify(pid, pidfd int) (Identity, error) {
 		id.Start = s.start
 	}
 	// Was it one process all the time?
+	if id.Inode == 0 && isShort(err) {
+		return Identity{}, fmt.Errorf("cannot identify process %d: %w", pid, err)
+	}
 	if id.Inode == 0 && err != nil || pidfd >= 0 && reaped(pidfd) {
 		return Identity{}, fmt.Errorf("cannot identify process %d: %w", pid, unix.ESRCH)
 	}
 	return id, nil
 }
 
-// Lives says whether the process is there and has not ended.
+// Lives says whether the process is there and has not ended. One that cannot be looked at
+// for want of a descriptor is not known to have ended, so it lives.
 func (id Identity) Lives() bool {
 	if id.PID <= 1 {
 		return false
@@ -108,6 +112,9 @@ func (id Identity) Lives() bool {
 		pidfd = -1
 	}
 	now, err := identify(id.PID, pidfd)
+	if isShort(err) {
+		return true
+	}
 	if err != nil || !now.Same(id) {
 		return false
 	}

@@ -35,19 +35,19 @@ func (r *Reaper) jobStrays(j *job) []Identity {
 	var found []Identity
 	var descend func(pid int, belongs bool)
 	descend = func(pid int, belongs bool) {
-		s, err := readStat(pid)
+		s, err := r.sight.stat(pid)
 		if err != nil {
 			return
 		}
-		belongs = belongs || mark != "" && unitVariable(readEnviron(pid, nil)) == mark
+		belongs = belongs || mark != "" && r.sight.unit(pid) == mark
 		if belongs && !s.ended() && s.group != j.pid {
 			found = append(found, Identity{PID: pid, Start: s.start})
 		}
-		for _, child := range childrenOf(pid) {
+		for _, child := range r.sight.childrenOf(pid) {
 			descend(child, belongs)
 		}
 	}
-	for _, pid := range childrenOf(j.pid) {
+	for _, pid := range r.sight.childrenOf(j.pid) {
 		descend(pid, true)
 	}
 	for _, pid := range r.orphans(&child{}) {

@@ -44,6 +44,7 @@ type Reaper struct {
 	watched   map[int]*child      // by pidfd: it is in the poller
 	sought    map[tree.Ref]*child // looked at until it is known how, or that, they ended
 	census    census              // of this moment, nil: nobody needed it yet
+	sight     sight               // of the look that goes on
 	treeID    string              // the first part of the mark of all children
 	cgroups   *Cgroups            // nil: there are none
 	noCgroups string              // why

@@ -60,9 +60,9 @@ const (
 // executed its program yet. So this program's siblings that execute the same file
 // as it does are given a few milliseconds to become something else.
 func FindUnits(treeID string) ([]Found, error) {
-	pids := processes()
+	pids, err := processes()
 	if len(pids) == 0 {
-		return nil, fmt.Errorf("cannot look for the processes of tree %q: /proc cannot be read", treeID)
+		return nil, fmt.Errorf("cannot look for the processes of tree %q: /proc cannot be read: %w", treeID, err)
 	}
 	forks := siblings() // before the walk: who is not one any more has its environment
 	var found []Found
@@ -164,6 +164,12 @@ func executes(pid int, file *unix.Stat_t) bool {
 // childrenOf returns the children of a process: from /proc/PID/task/TID/children,
 // which most kernels have (proc_tid_children(5)), else by asking everybody.
 func childrenOf(parent int) []int {
+	pids, _ := findChildren(parent) // those who could be found will do
+	return pids
+}
+
+// findChildren is childrenOf; with an error it is those who could be found.
+func findChildren(parent int) ([]int, error) {
 	var pids []int
 	tasks := fmt.Sprintf("/proc/%d/task/", parent)
 	threads, err := os.ReadDir(tasks)
@@ -179,9 +185,10 @@ func childrenOf(parent int) []int {
 		}
 	}
 	if err == nil {
-		return pids
+		return pids, nil
 	}
-	return slices.DeleteFunc(processes(), func(pid int) bool { return parentOf(pid) != parent })
+	all, err := processes()
+	return slices.DeleteFunc(all, func(pid int) bool { return parentOf(pid) != parent }), err
 }
 
 // unit is what the variable says of a process.
@@ -193,7 +200,7 @@ type unit struct {
 // unitOf returns the incarnation of a tree that a process belongs to by its
 // environment.
 func unitOf(pid int, treeID string, buffer *[]byte) (unit, bool) {
-	*buffer = readEnviron(pid, (*buffer)[:0])
+	*buffer, _ = readEnviron(pid, (*buffer)[:0])
 	value, ok := strings.CutPrefix(unitVariable(*buffer), treeID+":")
 	if !ok {
 		return unit{}, false
@@ -208,9 +215,4 @@ func unitOf(pid int, treeID string, buffer *[]byte) (unit, bool) {
 		return unit{}, false
 	}
 	return unit{tree.Ref{ID: name, Generation: tree.Generation(generation)}, job}, true
-}
-
-// hasUnit says whether the variable of a process ends so.
-func hasUnit(pid int, suffix string) bool {
-	return strings.HasSuffix(unitVariable(readEnviron(pid, nil)), suffix)
 }

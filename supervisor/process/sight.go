@@ -1,0 +1,57 @@
+package process
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// sight is what a look at processes was like: whether somebody could not be looked at
+// for want of a descriptor or of memory. Who was not found may be there then.
+type sight struct{ short bool }
+
+// shortages are why what is there cannot be looked at.
+var shortages = []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM}
+
+// isShort says whether an error is one of them.
+func isShort(err error) bool {
+	return err != nil && slices.ContainsFunc(shortages, func(short error) bool { return errors.Is(err, short) })
+}
+
+// met takes note of an error, and returns it.
+func (s *sight) met(err error) error {
+	s.short = s.short || isShort(err)
+	return err
+}
+
+// stat is readStat.
+func (s *sight) stat(pid int) (stat, error) {
+	found, err := readStat(pid)
+	return found, s.met(err)
+}
+
+// childrenOf is childrenOf.
+func (s *sight) childrenOf(pid int) []int {
+	pids, err := findChildren(pid)
+	_ = s.met(err)
+	return pids
+}
+
+// unit is the value of the variable of a process.
+func (s *sight) unit(pid int) string {
+	environ, err := readEnviron(pid, nil)
+	_ = s.met(err)
+	return unitVariable(environ)
+}
+
+// hasUnit says whether it ends so.
+func (s *sight) hasUnit(pid int, suffix string) bool { return strings.HasSuffix(s.unit(pid), suffix) }
+
+// sure says that something is so, and that nothing was out of sight when it was looked
+// for: a daemon without a descriptor does not take what it cannot see for gone.
+func (r *Reaper) sure(so func() bool) bool {
+	r.sight.short = false
+	return so() && !r.sight.short
+}
