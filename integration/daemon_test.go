@@ -584,8 +584,8 @@ command = ["sleep", "1000"]
 	b.must("up", "-d")
 	d := b.tree().Daemon
 	for pid, want := range map[int]string{d.PID: "coppice-daemon", d.Keeper: "coppice"} {
-		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || strings.TrimSpace(string(comm)) != want {
-			t.Errorf("process %d is called %q, not %s (%v)", pid, comm, want, err)
+		if name := comm(pid); name != want {
+			t.Errorf("process %d is called %q, not %s", pid, name, want)
 		}
 	}
 }

@@ -31,11 +31,11 @@ func plot(t *testing.T, tree string) *bed {
 	var b *bed
 	t.Cleanup(func() {
 		for _, pid := range living(b.dir) {
-			if isCoppice(pid) {
+			if isCoppice(pid) || wasCoppice(pid) {
 				awaitGone(t, pid) // its tree has ended, and it is about to
 				continue
 			}
-			t.Errorf("process %d is left behind: %s", pid, cmdline(pid))
+			t.Errorf("process %d is left behind: %s (%s)", pid, cmdline(pid), comm(pid))
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
@@ -55,6 +55,19 @@ func living(dir string) []int {
 		}
 	}
 	return pids
+}
+
+// wasCoppice says whether a process was a daemon or a keeper, and is so far in its end
+// that it has no file any more. It may be in a folder for some microseconds still.
+func wasCoppice(pid int) bool {
+	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return err != nil && strings.HasPrefix(comm(pid), "coppice")
+}
+
+// comm is the name of a process, proc_pid_comm(5).
+func comm(pid int) string {
+	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return strings.TrimSpace(string(name))
 }
 
 func allPIDs() []int {
