@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -26,6 +27,9 @@ var binary string
 func TestMain(m *testing.M) {
 	if what := os.Getenv(witnessVariable); what != "" {
 		beWitness(what)
+	}
+	if signal.Ignored(syscall.SIGHUP) { // nohup(1); else daemons would inherit that
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	if binary = os.Getenv(programVariable); binary != "" {
 		os.Exit(m.Run())
@@ -226,7 +230,7 @@ func (b *bed) await(since uint64, what string, match func(ipc.Event) bool) ipc.E
 		return nil
 	})
 	if found == nil {
-		b.t.Fatalf("no event tells that %s: %v", what, err)
+		b.t.Fatalf("no event tells that %s: %v\n%s%s", what, err, b.run("status").out, b.run("events").out)
 	}
 	return *found
 }
