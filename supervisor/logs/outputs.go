@@ -286,6 +286,9 @@ func (s *Store) adopt(id Pipe, how configs.Log, fd int, adopted bool) error {
 		}
 	}
 	k.pipes = append(k.pipes, p)
+	if !adopted {
+		k.rests = false
+	}
 	return nil
 }
 

@@ -45,7 +45,7 @@ type sink struct {
 	how    configs.Log
 	pipes  []*pipe
 	spare  *pipe // has ended, and is the next incarnation's; nil: there is none
-	rests  bool  // no incarnation is to come at once, so none is kept
+	rests  bool  // none is kept: no incarnation is to come at once, or one is beginning
 
 	live    live
 	note    note

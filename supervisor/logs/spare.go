@@ -55,11 +55,12 @@ func moreFree(fd int) bool {
 }
 
 // reuse makes the spare pipe of an output that of a new incarnation, and returns the
-// child's end; nil: there is none.
+// child's end; nil: there is none. Until the new one has its pipe none is kept: that of the
+// last one may end right now.
 func (s *Store) reuse(k *sink, mark uint32) (p Pipe, fd int, childs *os.File) {
 	k.fileMu.Lock()
 	spare := k.spare
-	k.spare, k.rests = nil, false
+	k.spare, k.rests = nil, true
 	k.fileMu.Unlock()
 	if spare == nil {
 		return p, -1, nil

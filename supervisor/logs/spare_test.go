@@ -101,6 +101,25 @@ func TestPreparedPipeIsTaken(t *testing.T) {
 	arrived(t, s, "api", len("one\n"))
 }
 
+// Of two pipes that end while the next incarnation begins, one made ahead and one of the
+// last incarnation, one is taken and the other closed, whoever sees the end first.
+func TestPipeThatEndsDuringABeginIsClosed(t *testing.T) {
+	ended := make(chan logs.Pipe, 10)
+	s := openWith(t, t.TempDir(), logs.Options{OnEnded: func(p logs.Pipe) { ended <- p }})
+	last := began(t, s)
+	for range 300 { // mostly the mover is first
+		if len(s.Prepare("api", configs.DefaultLog())) != 1 {
+			t.Fatal("there is a pipe for the next incarnation while this one runs")
+		}
+		last.Close()
+		next := began(t, s)
+		if p := <-ended; p != last.Readers[0].Pipe {
+			t.Fatalf("%+v has ended, want %+v", p, last.Readers[0].Pipe)
+		}
+		last = next
+	}
+}
+
 // What one incarnation has made of its pipe the next one does not inherit.
 func TestPipeOfAnotherSizeIsNotUsedAgain(t *testing.T) {
 	s := openWith(t, t.TempDir(), logs.Options{})
