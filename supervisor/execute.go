@@ -16,6 +16,7 @@ import (
 func (r *runtime) execute(a tree.Action) {
 	switch a := a.(type) {
 	case tree.Start:
+		delete(r.dead, a.ID)
 		r.beginStart(a)
 	case tree.Stop:
 		r.cutHook(a.Ref)
@@ -123,41 +124,44 @@ func (r *runtime) unprepare() {
 	clear(r.prepared)
 }
 
-// retire lets go of the pipes of those who have ended and do not come again at once, or
-// do not any more because their supervisor has ended.
-func (r *runtime) retire(events []tree.Event, reports []tree.Report) {
+// bury takes note of who has ended.
+func (r *runtime) bury(events []tree.Event) {
 	for _, e := range events {
 		if e, ok := e.(tree.Exited); ok {
-			if n, ok := r.tree.Node(e.Ref.ID); !ok || !comes(n) {
-				r.store.Retire(e.Ref.ID)
-			}
+			r.dead[e.Ref.ID] = true
 		}
 	}
-	for i := range reports {
-		switch reports[i].Kind {
+}
+
+// retire lets go of the pipes of those who have ended and do not come again at once. Of
+// one that has died while its supervisor was busy that is not known before that has come to
+// it, and may not be told then: those are asked for until they are started.
+func (r *runtime) retire(out tree.Output) {
+	for i := range out.Reports {
+		switch report := &out.Reports[i]; report.Kind {
+		case tree.StopDone, tree.BackoffBegun, tree.ChildRemoved:
+			r.retireUnless(report.Node)
 		case tree.StartFailure:
+			r.retireUnless(report.Node)
 			r.unprepare()
 		case tree.GaveUp:
 			r.unprepare()
-			r.retireAll(r.tree.Status())
-			return
 		}
 	}
-}
-
-func (r *runtime) retireAll(n tree.Status) {
-	if n.Spec.Type != tree.Supervisor && !comes(n) {
-		r.store.Retire(n.Spec.ID)
+	if slices.ContainsFunc(out.Actions, func(a tree.Action) bool { _, starts := a.(tree.Start); return starts }) {
+		return // a thousand may have died, and come again one after the other
 	}
-	for _, child := range n.Children {
-		r.retireAll(child)
+	for name := range r.dead {
+		r.retireUnless(name)
 	}
 }
 
-// comes says whether a node has an incarnation, or gets the next one as soon as its
-// supervisor has come to that.
-func comes(n tree.Status) bool {
-	return n.State == tree.Starting || n.State == tree.Up || n.State == tree.Restarting
+// retireUnless lets go of the pipes of a process that does not come again at once.
+func (r *runtime) retireUnless(name string) {
+	if !r.tree.Expects(name) {
+		r.store.Retire(name)
+		delete(r.dead, name)
+	}
 }
 
 // adopted goes on with what an earlier daemon had begun for a process.

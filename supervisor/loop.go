@@ -82,11 +82,12 @@ func (r *runtime) step(events ...tree.Event) {
 				r.log.Error("cannot begin the journal anew", zap.Error(err))
 			}
 		}
+		r.bury(events)
 		for _, a := range out.Actions {
 			r.execute(a)
 		}
 		r.prepare(out.Actions)
-		r.retire(events, out.Reports)
+		r.retire(out)
 		r.logReports(out.Reports)
 		crash.Point("step.done")
 		if len(r.queue) == 0 || r.halted != nil {

@@ -114,6 +114,7 @@ type runtime struct {
 	hooks      hooks
 	reloads    reloads
 	waiters    map[uint64]func(tree.Reply)
+	dead       map[string]bool // they have ended, and may come again
 	prepared   map[string]bool // what the start to come needs was made; true: its cgroup, too
 	lastCall   uint64
 	halted     *tree.Halt
@@ -153,7 +154,7 @@ func newRuntime(opts Options) (*runtime, error) {
 		jobs:    jobs{done: map[process.JobID]func(process.JobDone){}},
 		hooks:   hooks{},
 		reloads: reloads{running: map[process.JobID]tree.Ref{}, output: map[uint64]string{}},
-		waiters: map[uint64]func(tree.Reply){}, prepared: map[string]bool{}, searches: map[tree.Ref]*logs.Search{}, adoptees: map[tree.Ref]bool{}, foreign: map[tree.Ref]bool{},
+		waiters: map[uint64]func(tree.Reply){}, prepared: map[string]bool{}, dead: map[string]bool{}, searches: map[tree.Ref]*logs.Search{}, adoptees: map[tree.Ref]bool{}, foreign: map[tree.Ref]bool{},
 	}
 	r.ended, r.end = context.WithCancel(context.Background())
 	return r, nil

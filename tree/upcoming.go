@@ -18,3 +18,10 @@ func (t *Tree) Upcoming(id string) (ChildSpec, bool) {
 	}
 	return *next.child.spec, true
 }
+
+// Expects says whether a process has an incarnation, or gets the next one as soon as its
+// supervisor has come to that; false of one that the tree has not got, or not any more.
+func (t *Tree) Expects(id string) bool {
+	n := t.index[id]
+	return n != nil && (n.state == Starting || n.state == Up || n.state == Restarting)
+}
