@@ -19,7 +19,7 @@ type member struct {
 	at       *node
 	table    table
 	spec     tree.ChildSpec
-	settings Settings
+	settings *Settings
 	// lists are the children that a supervisor names. It may have named others
 	// that could not be read, and then nothing is said of what nobody lists.
 	lists        []listing

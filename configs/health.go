@@ -9,7 +9,8 @@ import (
 // Check is how the health of a process is checked. What becomes of the results is
 // in tree.Health. The zero value checks nothing.
 type Check struct {
-	Probe Probe
+	// Probe is what is asked; nil: nothing is.
+	Probe *Probe
 	// Interval is the time between two questions, above 0.
 	Interval tree.Time
 }

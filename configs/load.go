@@ -36,8 +36,9 @@ type Config struct {
 	// LogTotal is how many bytes all output of all processes may take on disk; 0:
 	// no limit.
 	LogTotal int64
-	// Settings are what else there is to know of each process, by its name.
-	Settings map[string]Settings
+	// Settings are what else there is to know of each process, by its name. Processes
+	// share them: they are replaced and never written to.
+	Settings map[string]*Settings
 }
 
 // Processes are the processes of the tree in the order of their supervisors'
@@ -57,6 +58,14 @@ func eachProcess(s *tree.ChildSpec, yield func(*tree.ChildSpec) bool) bool {
 		}
 	}
 	return true
+}
+
+// SettingsOf are those of a process; where there is none of that name, no settings.
+func (c *Config) SettingsOf(name string) Settings {
+	if s := c.Settings[name]; s != nil {
+		return *s
+	}
+	return Settings{}
 }
 
 // LongestName is the length of the longest name of a process.
@@ -93,7 +102,7 @@ func Parse(path string, src []byte, environ []string) (*Config, error) {
 	l := &loading{
 		config: &Config{
 			Name: folderName(filepath.Base(dir)), Path: absolute, Dir: dir, Source: src,
-			Settings: map[string]Settings{},
+			Settings: map[string]*Settings{},
 		},
 		collector: &collector{},
 		main:      &source{file: path, text: strings.TrimPrefix(string(src), "\ufeff")},
@@ -134,6 +143,8 @@ type loading struct {
 	accountsErr error
 
 	defaultLog Log // how output is kept where a process says nothing
+
+	lastSettings *Settings // of the process that was read last
 }
 
 // text says whether the file is text that can be looked at further.

@@ -32,7 +32,7 @@ func loadProcess(t *testing.T, text string) (tree.ChildSpec, *configs.Process, c
 	t.Helper()
 	c := load(t, text)
 	for spec := range processes(c.Spec) {
-		return spec, spec.Start.(*configs.Process), c.Settings[spec.ID]
+		return spec, spec.Start.(*configs.Process), c.SettingsOf(spec.ID)
 	}
 	t.Fatal("no process")
 	return tree.ChildSpec{}, nil, configs.Settings{}
@@ -95,7 +95,7 @@ func TestWholeTree(t *testing.T) {
 	}
 	db := process("db", configs.Process{
 		Program: "postgres", Argv: []string{"postgres", "-D", "data"},
-		Ready: configs.Ready{Kind: "tcp", Probe: configs.Probe{Kind: configs.ProbeTCP, Target: "127.0.0.1:5432", Timeout: tree.Second}},
+		Ready: configs.Ready{Kind: "tcp", Probe: &configs.Probe{Kind: configs.ProbeTCP, Target: "127.0.0.1:5432", Timeout: tree.Second}},
 	})
 	db.Shutdown.Timeout, db.Ready = 30*tree.Second, tree.AtNotice
 	migrate := process("migrate", configs.Process{
@@ -123,8 +123,8 @@ func TestWholeTree(t *testing.T) {
 	equal(t, "path", c.Path, "/srv/shop/coppice.toml")
 	equal(t, "dir", c.Dir, "/srv/shop")
 	equal(t, "source", string(c.Source), shop)
-	term := configs.Settings{StopSignal: "SIGTERM"}
-	equal(t, "settings", c.Settings, map[string]configs.Settings{"db": term, "migrate": term, "api": term, "worker": term})
+	term := &configs.Settings{StopSignal: "SIGTERM"}
+	equal(t, "settings", c.Settings, map[string]*configs.Settings{"db": term, "migrate": term, "api": term, "worker": term})
 }
 
 func TestNameIsTheFoldersByDefault(t *testing.T) {

@@ -111,8 +111,8 @@ func (t table) alone(keys ...string) {
 }
 
 // probe reads what a probe of a kind asks.
-func (t table) probe(kind ProbeKind, env *environment) (Probe, bool) {
-	p := Probe{Kind: kind, Timeout: defaultProbeTimeout}
+func (t table) probe(kind ProbeKind, env *environment) (*Probe, bool) {
+	p := &Probe{Kind: kind, Timeout: defaultProbeTimeout}
 	if kind == ProbeLog {
 		t.alone("timeout")
 		p.Timeout = 0

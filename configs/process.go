@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"reflect"
 	"slices"
 
 	"coppice/tree"
@@ -34,8 +35,8 @@ type Process struct {
 	FDStore int
 	// Log says how its output is kept.
 	Log Log
-	// Setup says who it runs as, and what it may do.
-	Setup Setup
+	// Setup says who it runs as, and what it may do; nil is as the daemon itself.
+	Setup *Setup
 	// Limits are what its cgroup is limited to.
 	Limits Limits
 }
@@ -106,22 +107,32 @@ func (l *loading) child(t table, name string) *member {
 	var check Check
 	check, spec.Health = t.health(env, ready.Kind)
 	p := t.start(env, ready)
-	if p.Watchdog = t.watchdog(ready.Kind); p.Watchdog > 0 && check.Probe.Kind == "" {
+	if p.Watchdog = t.watchdog(ready.Kind); p.Watchdog > 0 && check.Probe == nil {
 		spec.Health = tree.Health{Failures: 1, Successes: 1} // its own word is the only check
 	}
 	p.FDStore = t.fdStore(ready)
 	spec.Start = p
-	m.settings = Settings{
+	settings := Settings{
 		Check:      check,
 		StopSignal: t.stopSignal(),
 		StopMain:   oneOf(t, "stop_to", stopTargets, false),
 		Watch:      t.watch(),
 	}
 	var limit tree.Time
-	m.settings.Hooks, limit = t.hooks(env)
-	m.settings.Reload = t.reload(limit, env)
-	spec.BeforeStart, spec.AfterExit = m.settings.Hooks.BeforeStart != nil, m.settings.Hooks.AfterExit != nil
+	settings.Hooks, limit = t.hooks(env)
+	settings.Reload = t.reload(limit, env)
+	spec.BeforeStart, spec.AfterExit = settings.Hooks.BeforeStart != nil, settings.Hooks.AfterExit != nil
+	m.settings = l.shared(settings)
 	return m
+}
+
+// shared are settings that are shared with the process before, if they are the same: most
+// of a thousand processes are alike.
+func (l *loading) shared(s Settings) *Settings {
+	if l.lastSettings == nil || !reflect.DeepEqual(*l.lastSettings, s) {
+		l.lastSettings = &s
+	}
+	return l.lastSettings
 }
 
 // start reads what it takes to start the program.
@@ -132,7 +143,7 @@ func (t table) start(env *environment, ready Ready) *Process {
 	var account *Account
 	p.Setup, account = t.setup(env)
 	p.Env = t.overlay(env, t.begin(env, account))
-	if p.Setup.RootDir != "" {
+	if p.Setup != nil && p.Setup.RootDir != "" {
 		t.inRoot(p)
 	}
 	return p

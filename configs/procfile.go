@@ -55,7 +55,7 @@ func (l *loading) procfileLine(line string, start int, env *environment) *member
 	}
 	place := span{whole.end - len(command), whole.end}
 	t.prints(place, "the command", command, true)
-	m := &member{name: name, title: show(name), at: at, table: t, settings: Settings{StopSignal: defaultStopSignal}}
+	m := &member{name: name, title: show(name), at: at, table: t, settings: l.shared(Settings{StopSignal: defaultStopSignal})}
 	m.spec = tree.ChildSpec{
 		ID: name, Type: tree.Process, Restart: defaultProcfileRestart, Shutdown: defaultProcessShutdown,
 		StartTimeout: defaultStartTimeout, Success: defaultSuccess(),

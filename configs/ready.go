@@ -10,8 +10,8 @@ import (
 type Ready struct {
 	Kind ReadyKind
 	// Probe is what is asked until it is answered well; its kind is Kind. Of the
-	// kinds below it is unset.
-	Probe Probe
+	// kinds below it is nil.
+	Probe *Probe
 	// FD is the descriptor of ReadyFD, else 0.
 	FD int
 }

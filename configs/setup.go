@@ -105,14 +105,22 @@ type Secret struct {
 
 // ByFork says that who it runs as, and no_new_privs, are all of it: that much a fork can
 // do, and nothing has to come between it and exec.
-func (s Setup) ByFork() bool {
-	return reflect.DeepEqual(s, Setup{User: s.User, Group: s.Group, Groups: s.Groups, NoNewPrivs: s.NoNewPrivs})
+func (s *Setup) ByFork() bool {
+	return s == nil || reflect.DeepEqual(*s, Setup{User: s.User, Group: s.Group, Groups: s.Groups, NoNewPrivs: s.NoNewPrivs})
+}
+
+// orNone is a set-up that may be asked for its parts.
+func (s *Setup) orNone() Setup {
+	if s == nil {
+		return Setup{}
+	}
+	return *s
 }
 
 // Diff are the keys in which two set-ups differ, in the order of the fields.
-func (s Setup) Diff(other Setup) []string {
+func (s *Setup) Diff(other *Setup) []string {
 	var keys []string
-	a, b := reflect.ValueOf(s), reflect.ValueOf(other)
+	a, b := reflect.ValueOf(s.orNone()), reflect.ValueOf(other.orNone())
 	for i := range a.NumField() {
 		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
 			key, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
@@ -124,7 +132,7 @@ func (s Setup) Diff(other Setup) []string {
 
 // setup reads what is set up for a process, and of whose account its environment
 // tells; nil: nobody's.
-func (t table) setup(e *environment) (Setup, *Account) {
+func (t table) setup(e *environment) (*Setup, *Account) {
 	var s Setup
 	account := t.user(&s, e)
 	s.Umask = t.umask()
@@ -147,5 +155,8 @@ func (t table) setup(e *environment) (Setup, *Account) {
 	if (s.Syscalls != nil || s.Landlock != nil) && s.NoNewPrivs != nil && !*s.NoNewPrivs {
 		t.fault("no_new_privs", nil, "no_new_privs = false with syscalls, landlock or a sandbox: a setuid program would get out of them")
 	}
-	return s, account
+	if reflect.ValueOf(s).IsZero() {
+		return nil, account
+	}
+	return &s, account
 }

@@ -30,7 +30,9 @@ func (r *runtime) wantedAs(name string) string {
 }
 
 // settings are those of a process.
-func (r *runtime) settings(name string) configs.Settings { return r.config.Settings[r.wantedAs(name)] }
+func (r *runtime) settings(name string) configs.Settings {
+	return r.config.SettingsOf(r.wantedAs(name))
+}
 
 // runningAs are the nodes that the configuration has under one name: the process of
 // that name, or the children of a template.

@@ -54,8 +54,8 @@ func (r *runtime) start(a tree.Start) {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: err.Error()})
 		return
 	}
-	who, fault := identify(&p.Setup)
-	setup, unable := setupOf(&p.Setup, who)
+	who, fault := identify(p.Setup)
+	setup, unable := setupOf(p.Setup, who)
 	if fault = cmp.Or(fault, unable); fault != nil {
 		r.queue = append(r.queue, tree.StartFailed{Ref: a.Ref, Cause: r.placed(r.wantedAs(a.ID), fault.key, fault.cause)})
 		return

@@ -88,8 +88,8 @@ func (r *runtime) beside(name string, spec *tree.ChildSpec, c *configs.Command, 
 	if err != nil {
 		return process.Command{}, err.Error()
 	}
-	who, fault := identify(&p.Setup)
-	setup, unable := setupOf(&p.Setup, who)
+	who, fault := identify(p.Setup)
+	setup, unable := setupOf(p.Setup, who)
 	if fault = cmp.Or(fault, unable); fault != nil {
 		return process.Command{}, r.placed(r.wantedAs(name), fault.key, fault.cause)
 	}

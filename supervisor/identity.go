@@ -35,6 +35,9 @@ type setupFault struct{ key, cause string }
 // and go; who is not there now is nobody, and never root.
 func identify(s *configs.Setup) (identity, *setupFault) {
 	who := identity{uid: os.Geteuid(), noAmbient: os.Geteuid() != 0}
+	if s == nil {
+		return who, nil
+	}
 	if s.User == "" && s.Group == "" && s.Groups == nil {
 		who.noNewPrivs = s.NoNewPrivs != nil && *s.NoNewPrivs
 		return who, nil

@@ -48,16 +48,16 @@ func (r *runtime) process(ref tree.Ref) (tree.Status, *configs.Process, bool) {
 // askReady begins to ask a process whether it is ready, if that is how its
 // readiness is known.
 func (r *runtime) askReady(ref tree.Ref, pid int) {
-	if _, p, ok := r.process(ref); ok && p.Ready.Probe.Kind != "" {
+	if _, p, ok := r.process(ref); ok && p.Ready.Probe != nil {
 		r.prober.Ask(r.question(ref, pid, p, p.Ready.Probe, 0))
 	}
 }
 
 // question is what an incarnation is asked: in each interval how it is, with 0
 // whether it is ready.
-func (r *runtime) question(ref tree.Ref, pid int, p *configs.Process, how configs.Probe, interval tree.Time) probe.Question {
+func (r *runtime) question(ref tree.Ref, pid int, p *configs.Process, how *configs.Probe, interval tree.Time) probe.Question {
 	q := probe.Question{
-		Ref: ref, Probe: how, Interval: time.Duration(interval), PID: pid,
+		Ref: ref, Probe: *how, Interval: time.Duration(interval), PID: pid,
 		Mark: process.Unit(r.treeID, ref.ID, ref.Generation),
 	}
 	switch how.Kind {
@@ -70,7 +70,7 @@ func (r *runtime) question(ref tree.Ref, pid int, p *configs.Process, how config
 }
 
 // searchLog is how a process is asked whether it has written what it is to write.
-func searchLog(search *logs.Search, how configs.Probe) func(context.Context) error {
+func searchLog(search *logs.Search, how *configs.Probe) func(context.Context) error {
 	return func(ctx context.Context) error {
 		found, err := search.Found(ctx)
 		if err == nil && !found {
@@ -99,7 +99,7 @@ func (r *runtime) askHealth(n tree.Status) {
 		return
 	}
 	check := r.settings(ref.ID).Check
-	if check.Probe.Kind == "" {
+	if check.Probe == nil {
 		r.prober.Cancel(ref)
 		return
 	}
@@ -131,7 +131,7 @@ func (r *runtime) followHealth(reports []tree.Report) {
 func (r *runtime) recheck(old, new *configs.Config) {
 	processes(r.tree.Status(), func(s tree.Status) {
 		as := r.wantedAs(s.Spec.ID)
-		if !reflect.DeepEqual(old.Settings[as].Check, new.Settings[as].Check) {
+		if !reflect.DeepEqual(old.SettingsOf(as).Check, new.SettingsOf(as).Check) {
 			r.watchHealth(s) // its own word may be all there is now
 		}
 	})

@@ -140,7 +140,7 @@ func (r *runtime) adoptReady(s tree.Status, w world) {
 // uidOf is the user that a process runs as; where that is not known any more, this
 // daemon's.
 func uidOf(p *configs.Process) int {
-	who, _ := identify(&p.Setup)
+	who, _ := identify(p.Setup)
 	return who.uid
 }
 
@@ -151,7 +151,7 @@ func (r *runtime) heard(said probe.Said) {
 	case said.Ready:
 		e = tree.Ready{Ref: said.Ref}
 	case said.Well:
-		if r.settings(said.ID).Check.Probe.Kind != "" {
+		if r.settings(said.ID).Check.Probe != nil {
 			return // there are better ways to know
 		}
 		e = tree.Checked{Ref: said.Ref, Passed: true}
@@ -177,7 +177,7 @@ func (r *runtime) heard(said probe.Said) {
 }
 
 // runProbe is how a process is asked by a command, which runs as it does.
-func (r *runtime) runProbe(ref tree.Ref, p *configs.Process, how configs.Probe) func(context.Context) error {
+func (r *runtime) runProbe(ref tree.Ref, p *configs.Process, how *configs.Probe) func(context.Context) error {
 	logged := "" // belongs to the loop
 	return func(ctx context.Context) error {
 		done := make(chan process.JobDone, 1) // so that nobody waits for one who has gone
@@ -190,8 +190,8 @@ func (r *runtime) runProbe(ref tree.Ref, p *configs.Process, how configs.Probe) 
 		}
 		var id process.JobID
 		err := r.ask(ctx, func() {
-			who, fault := identify(&p.Setup)
-			setup, unable := setupOf(&p.Setup, who)
+			who, fault := identify(p.Setup)
+			setup, unable := setupOf(p.Setup, who)
 			if fault = cmp.Or(fault, unable); fault != nil {
 				answer(process.JobDone{Cause: fault.cause, Key: fault.key})
 				return
@@ -215,7 +215,7 @@ func (r *runtime) runProbe(ref tree.Ref, p *configs.Process, how configs.Probe) 
 }
 
 // jobFailure says in one line why a command has not ended with 0; nil: it has.
-func jobFailure(how configs.Probe, d process.JobDone) error {
+func jobFailure(how *configs.Probe, d process.JobDone) error {
 	var text string
 	switch {
 	case d.OK():

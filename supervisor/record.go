@@ -25,7 +25,7 @@ type record struct {
 	// mu guards the rest and is held for one append at most, or one compaction.
 	mu        sync.Mutex
 	journal   *journal.Journal
-	spawned   map[tree.Ref]journal.Spawned // of those that live, or are to be forked
+	spawned   map[tree.Ref]journal.Spawned // of those that are to be forked, or were by an earlier daemon
 	last      uint64
 	followers map[*follower]bool
 	troubled  bool
@@ -102,17 +102,26 @@ func (r *record) expect(ref tree.Ref, outputs []journal.Output) {
 func (r *record) identity(ref tree.Ref) process.Identity {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return process.Identity(r.spawned[ref].Identity)
+	return process.Identity(r.known(ref).Identity)
 }
 
 // mark is that of the pipes of an incarnation; 0: it has none.
 func (r *record) mark(ref tree.Ref) uint32 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, o := range r.spawned[ref].Outputs {
+	for _, o := range r.known(ref).Outputs {
 		return o.Mark
 	}
 	return 0
+}
+
+// known is what there is to know of an incarnation. What was written down the journal
+// remembers by itself. The caller holds mu.
+func (r *record) known(ref tree.Ref) journal.Spawned {
+	if s, there := r.spawned[ref]; there {
+		return s
+	}
+	return r.journal.Spawned(ref)
 }
 
 // Spawned implements process.Notes.
@@ -121,7 +130,7 @@ func (r *record) Spawned(ref tree.Ref, id process.Identity) {
 	defer r.mu.Unlock()
 	s := r.spawned[ref]
 	s.Ref, s.Identity = ref, journal.Identity(id)
-	r.spawned[ref] = s
+	delete(r.spawned, ref)
 	_ = r.tell(r.journal.Append(s))
 }
 

@@ -169,8 +169,8 @@ func changes(made []tree.Change, from, to *configs.Config) []ipc.Change {
 		told = append(told, change)
 	}
 	for s := range to.Processes() {
-		was, known := from.Settings[s.ID]
-		what := settingsDiff(was, to.Settings[s.ID])
+		_, known := from.Settings[s.ID]
+		what := settingsDiff(from.SettingsOf(s.ID), to.SettingsOf(s.ID))
 		if !known || len(what) == 0 {
 			continue
 		}
@@ -255,7 +255,7 @@ func processDiff(old, new *configs.Process) []string {
 // ownEnv is the environment of a process, without what its user brings if it has
 // another one than other.
 func ownEnv(p, other *configs.Process) []string {
-	if p.Setup.User == other.Setup.User {
+	if !slices.Contains(p.Setup.Diff(other.Setup), "user") {
 		return p.Env
 	}
 	return slices.DeleteFunc(slices.Clone(p.Env), func(entry string) bool {

@@ -16,7 +16,7 @@ import (
 func TestEveryChangeHasAWord(t *testing.T) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[configs.Process]()) {
 		for _, inner := range leaves(field) {
-			changed := configs.Process{}
+			changed := configs.Process{Setup: &configs.Setup{}}
 			touch(reflect.ValueOf(&changed).Elem().FieldByIndex(inner))
 			if what := processDiff(&configs.Process{}, &changed); len(what) == 0 {
 				t.Errorf("a change of %v has no word", reflect.TypeFor[configs.Process]().FieldByIndex(inner).Name)
@@ -25,14 +25,19 @@ func TestEveryChangeHasAWord(t *testing.T) {
 	}
 }
 
-// leaves are the places of a field, or of the fields of the structure that it is.
+// leaves are the places of a field, or of the fields of the structure that it is, or of a
+// set-up.
 func leaves(f reflect.StructField) [][]int {
-	if f.Type.Kind() != reflect.Struct {
+	structure := f.Type
+	if structure == reflect.TypeFor[*configs.Setup]() {
+		structure = structure.Elem()
+	}
+	if structure.Kind() != reflect.Struct {
 		return [][]int{f.Index}
 	}
 	var found [][]int
-	for i := range f.Type.NumField() {
-		inner := f.Type.Field(i)
+	for i := range structure.NumField() {
+		inner := structure.Field(i)
 		inner.Index = append(append([]int{}, f.Index...), i)
 		found = append(found, leaves(inner)...)
 	}

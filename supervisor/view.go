@@ -55,7 +55,9 @@ func (v viewer) health(n *ipc.Node, s *tree.Status) {
 	if n.Dynamic {
 		wanted = s.Template
 	}
-	n.Check = string(v.config.Settings[wanted].Check.Probe.Kind)
+	if probe := v.config.SettingsOf(wanted).Check.Probe; probe != nil {
+		n.Check = string(probe.Kind)
+	}
 	if n.Check == "" && begun.Watchdog > 0 {
 		n.Check = "watchdog"
 	}

@@ -77,7 +77,7 @@ func large(processes int) State {
 		process.Argv = []string{process.Program, child.ID}
 		child.Start = &process
 		config.Spec.Children = append(config.Spec.Children, child)
-		config.Settings[child.ID] = configs.Settings{StopSignal: "SIGTERM"}
+		config.Settings[child.ID] = &configs.Settings{StopSignal: "SIGTERM"}
 	}
 	t := tree.New(config.Spec, tree.Options{})
 	out := t.Step(1, tree.Boot{})

@@ -21,7 +21,7 @@ type commandForm struct {
 	Limit   tree.Time `json:"limit"`
 }
 
-func formBeside(s configs.Settings) besideForm {
+func formBeside(s *configs.Settings) besideForm {
 	return besideForm{
 		BeforeStart: formCommand(s.Hooks.BeforeStart), AfterExit: formCommand(s.Hooks.AfterExit),
 		ReloadSignal: s.Reload.Signal, ReloadCommand: formCommand(s.Reload.Command),

@@ -68,8 +68,9 @@ func TestEveryFieldIsCarried(t *testing.T) {
 	checkTrip(t, State{Config: &config, Tree: saved})
 }
 
-func filledSettings() map[string]configs.Settings {
-	return map[string]configs.Settings{"a": filled[configs.Settings](), "b": {}}
+func filledSettings() map[string]*configs.Settings {
+	settings := filled[configs.Settings]()
+	return map[string]*configs.Settings{"a": &settings, "b": {}}
 }
 
 // filledSpec fills all of a spec but what is an interface or itself.

@@ -227,6 +227,14 @@ func (j *Journal) LastSeq() uint64 {
 	return j.seq
 }
 
+// Spawned is what was said last of the start of a process; zero if that was nothing, or a
+// Step has told its end.
+func (j *Journal) Spawned(ref tree.Ref) Spawned {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.living.spawned(ref)
+}
+
 // Forget says that no Step will tell how these processes ended: Begin no longer
 // carries them over.
 func (j *Journal) Forget(refs ...tree.Ref) {

@@ -29,6 +29,14 @@ func (l living) at(ref tree.Ref) *trail {
 	return t
 }
 
+// spawned is what was written down of a process; zero: nothing, or it has ended.
+func (l living) spawned(ref tree.Ref) Spawned {
+	if t := l[ref]; t != nil && t.spawned != nil {
+		return *t.spawned
+	}
+	return Spawned{}
+}
+
 // note hears a record.
 func (l living) note(r Record) {
 	switch r := r.(type) {

@@ -44,7 +44,7 @@ func sample() *configs.Config {
 				child("odd", process("/bin/\xff\xfe", []string{"A=\x80", "HOME=/root", "LANG=C"})),
 			},
 		},
-		Settings: map[string]configs.Settings{
+		Settings: map[string]*configs.Settings{
 			"web": {StopSignal: "SIGTERM"}, "api": {StopSignal: "SIGTERM"},
 			"odd": {StopSignal: "SIGINT", StopMain: true, Watch: []configs.Glob{{Base: "/srv/\xff", Pattern: "**"}}},
 		},

@@ -82,7 +82,7 @@ type poolReader struct {
 	envs      [][]string
 	processes []*configs.Process
 	manners   []tree.ChildSpec
-	settings  []configs.Settings
+	settings  []*configs.Settings
 	// variablesLeft bounds what a few runs can grow to.
 	variablesLeft int
 }

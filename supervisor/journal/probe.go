@@ -19,8 +19,8 @@ type probeForm struct {
 }
 
 // formProbe is the form of a probe; nil of none.
-func formProbe(p configs.Probe) *probeForm {
-	if p.Kind == "" {
+func formProbe(p *configs.Probe) *probeForm {
+	if p == nil {
 		return nil
 	}
 	return &probeForm{
@@ -29,14 +29,14 @@ func formProbe(p configs.Probe) *probeForm {
 	}
 }
 
-func (f *probeForm) probe() (configs.Probe, error) {
+func (f *probeForm) probe() (*configs.Probe, error) {
 	if f == nil {
-		return configs.Probe{}, nil
+		return nil, nil
 	}
 	target, err1 := text(f.Target)
 	program, err2 := text(f.Program)
 	argv, err3 := tried(f.Argv, text)
-	return configs.Probe{
+	return &configs.Probe{
 		Kind: f.Kind, Target: target, Port: f.Port, Status: f.Status,
 		Program: program, Argv: argv, Timeout: f.Timeout,
 	}, errors.Join(err1, err2, err3)
@@ -73,7 +73,7 @@ type checkForm struct {
 
 // formCheck is the form of a Check; nil of none.
 func formCheck(c configs.Check) *checkForm {
-	if c.Probe.Kind == "" {
+	if c.Probe == nil {
 		return nil
 	}
 	return &checkForm{formProbe(c.Probe), c.Interval}

@@ -20,7 +20,7 @@ type processForm struct {
 	FDStore  int        `json:"fd_store,omitempty"`
 	Log      int        `json:"log"`
 
-	Setup  configs.Setup  `json:"setup,omitzero"`
+	Setup  *configs.Setup `json:"setup,omitempty"`
 	Limits configs.Limits `json:"limits,omitzero"`
 }
 

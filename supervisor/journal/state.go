@@ -28,7 +28,7 @@ type settingsForm struct {
 	besideForm
 }
 
-func formSettings(s configs.Settings) *settingsForm {
+func formSettings(s *configs.Settings) *settingsForm {
 	watch := mapped(s.Watch, func(g configs.Glob) [2]string {
 		return [2]string{formText(g.Base), formText(g.Pattern)}
 	})
@@ -37,9 +37,9 @@ func formSettings(s configs.Settings) *settingsForm {
 
 var errNoSettings = errors.New("there are no settings at a place")
 
-func (f *settingsForm) read() (configs.Settings, error) {
+func (f *settingsForm) read() (*configs.Settings, error) {
 	if f == nil {
-		return configs.Settings{}, errNoSettings
+		return nil, errNoSettings
 	}
 	watch, err := tried(f.Watch, func(glob [2]string) (configs.Glob, error) {
 		base, err1 := text(glob[0])
@@ -47,8 +47,8 @@ func (f *settingsForm) read() (configs.Settings, error) {
 		return configs.Glob{Base: base, Pattern: pattern}, errors.Join(err1, err2)
 	})
 	check, checkErr := f.Check.check()
-	s := configs.Settings{StopSignal: f.StopSignal, StopMain: f.StopMain, Watch: watch, Check: check}
-	return s, errors.Join(err, checkErr, f.besideForm.read(&s))
+	s := &configs.Settings{StopSignal: f.StopSignal, StopMain: f.StopMain, Watch: watch, Check: check}
+	return s, errors.Join(err, checkErr, f.besideForm.read(s))
 }
 
 func (p *poolWriter) formConfig(c *configs.Config) (*configForm, error) {
@@ -92,7 +92,7 @@ func (p *poolReader) config(f *configForm) (*configs.Config, error) {
 		return nil, err
 	}
 	if f.Settings != nil {
-		c.Settings = make(map[string]configs.Settings, len(f.Settings))
+		c.Settings = make(map[string]*configs.Settings, len(f.Settings))
 	}
 	for form, place := range f.Settings {
 		name, err1 := text(form)
