@@ -1,7 +1,7 @@
 package journal
 
 import (
-	"encoding/json"
+	json "github.com/go-json-experiment/json/v1"
 	"errors"
 	"fmt"
 	"time"
