@@ -91,3 +91,20 @@ func TestDue(t *testing.T) {
 		}
 	})
 }
+
+// It is given back that long after the last work, and not when somebody looks by chance.
+func TestDueInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h Heap
+		h.Stir()
+		time.Sleep(calm * 9 / 10)
+		h.Stir()
+		time.Sleep(calm)
+		synctest.Wait()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if !h.first.IsZero() {
+			t.Error("a second after the last work the program is not given back")
+		}
+	})
+}

@@ -65,10 +65,13 @@ func (h *Heap) due() (heap, program bool) {
 	if heap {
 		h.allocated, h.first = allocated, now
 	}
-	if program {
+	switch {
+	case program:
 		h.first = time.Time{}
-	} else {
-		h.timer.Reset(calm)
+	case rest < calm:
+		h.timer.Reset(calm - rest)
+	default:
+		h.timer.Reset(still - rest)
 	}
 	return heap, program
 }
