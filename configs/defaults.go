@@ -39,10 +39,8 @@ var (
 )
 
 // defaultSuccess is what counts as a normal end: exit code 0, and the signals
-// that ask a program to stop. Each process has its own, as it may be changed.
-func defaultSuccess() tree.Success {
-	return tree.Success{Codes: [][2]int{{0, 0}}, Signals: []string{"SIGTERM", "SIGINT", "SIGHUP"}}
-}
+// that ask a program to stop. Processes share it.
+var defaultSuccess = tree.Success{Codes: [][2]int{{0, 0}}, Signals: []string{"SIGTERM", "SIGINT", "SIGHUP"}}
 
 // defaultStatuses are the HTTP statuses of a good answer. Each probe has its own.
 func defaultStatuses() [][2]int { return [][2]int{{200, 299}} }

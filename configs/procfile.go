@@ -58,7 +58,7 @@ func (l *loading) procfileLine(line string, start int, env *environment) *member
 	m := &member{name: name, title: show(name), at: at, table: t, settings: l.shared(Settings{StopSignal: defaultStopSignal})}
 	m.spec = tree.ChildSpec{
 		ID: name, Type: tree.Process, Restart: defaultProcfileRestart, Shutdown: defaultProcessShutdown,
-		StartTimeout: defaultStartTimeout, Success: defaultSuccess(),
+		StartTimeout: defaultStartTimeout, Success: defaultSuccess,
 		Start: &Process{
 			Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", command}, Shell: true,
 			Dir: l.config.Dir, Env: env.base, Ready: defaultReady, Log: l.defaultLog,

@@ -15,7 +15,7 @@ const successForm = `exit codes from 0 to 255, ranges like "0-3", or signals lik
 func (t table) success() tree.Success {
 	list, ok := t.list("success", "a list of "+successForm)
 	if !ok {
-		return defaultSuccess()
+		return defaultSuccess
 	}
 	var s tree.Success
 	for i, value := range list {

@@ -1,9 +1,9 @@
 package journal
 
 import (
-	json "github.com/go-json-experiment/json/v1"
 	"errors"
 	"fmt"
+	json "github.com/go-json-experiment/json/v1"
 	"io"
 	"io/fs"
 	"os"

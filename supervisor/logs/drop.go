@@ -14,11 +14,11 @@ const droppedTold = 5 * time.Second
 // of one whose beginning was thrown away is thrown away too.
 type drop struct {
 	on   bool
-	last *pipe  // that brought the last bytes of the file
 	torn bool   // the file ends within a line, whose end the last pipe is to bring
+	mark uint32 // of the incarnation that wrote what is lost
+	last *pipe  // that brought the last bytes of the file
 	tail []byte // what has come of that end
 	lost int64  // thrown away, and not yet in the index
-	mark uint32 // of the incarnation that wrote it
 
 	untold int64 // thrown away, and not yet told
 	toldAt time.Time

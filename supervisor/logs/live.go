@@ -121,7 +121,7 @@ func (k *sink) next() error {
 		os.Remove(k.timesPath(g)) // of a file that was deleted
 		fd, err := openFile(k.path(g), k.flags()|unix.O_CREAT|unix.O_EXCL)
 		if err == unix.ENOENT {
-			if err := os.MkdirAll(k.folder, 0o700); err != nil {
+			if err := os.MkdirAll(k.folder(), 0o700); err != nil {
 				return fmt.Errorf("cannot make a log folder: %w", err)
 			}
 			fd, err = openFile(k.path(g), k.flags()|unix.O_CREAT|unix.O_EXCL)
@@ -157,11 +157,11 @@ func pointer(stream string) string {
 
 // point makes the pointer lead to the live file, if it can.
 func (k *sink) point() {
-	path := filepath.Join(k.folder, pointer(k.stream))
+	path := filepath.Join(k.folder(), pointer(k.stream))
 	if target, err := os.Readlink(path); err == nil && target == k.live.plainName() {
 		return
 	}
-	fresh := filepath.Join(k.folder, "."+pointer(k.stream)+tmpSuffix)
+	fresh := filepath.Join(k.folder(), "."+pointer(k.stream)+tmpSuffix)
 	os.Remove(fresh)
 	if os.Symlink(k.live.plainName(), fresh) == nil && os.Rename(fresh, path) != nil {
 		os.Remove(fresh)

@@ -118,7 +118,7 @@ func firstTime(path, times string) time.Time {
 func (k *sink) retain(s *Store, now time.Time) (oldest time.Time) {
 	s.janitor.shelfMu.Lock()
 	defer s.janitor.shelfMu.Unlock()
-	all, err := segments(k.folder)
+	all, err := segments(k.folder())
 	if err != nil {
 		return time.Time{}
 	}
@@ -129,17 +129,17 @@ func (k *sink) retain(s *Store, now time.Time) (oldest time.Time) {
 			continue
 		}
 		files++
-		written, blocks := spent(k.folder, g)
+		written, blocks := spent(k.folder(), g)
 		space += blocks
 		switch {
 		case files > k.how.MaxFiles,
 			k.how.MaxAge > 0 && now.Sub(written) >= time.Duration(k.how.MaxAge),
 			k.how.Direct && space > k.kept():
-			remove(k.folder, g)
+			remove(k.folder(), g)
 		default:
 			oldest = written
 			if k.how.Compress && !g.compressed {
-				s.janitor.compress(k.folder, g)
+				s.janitor.compress(k.folder(), g)
 			}
 		}
 	}

@@ -20,7 +20,7 @@ const oldTimesName = "current.times"
 // settle looks at the folder before the first byte: which file is written on,
 // and what a daemon that was killed has left.
 func (k *sink) settle(s *Store) error {
-	names, err := readNames(k.folder)
+	names, err := readNames(k.folder())
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot look at the log folder: %w", err)
 	}
@@ -56,7 +56,7 @@ func (k *sink) settle(s *Store) error {
 
 // sweep removes a file that a kill left incomplete, or without what it belongs to.
 func (k *sink) sweep(name string, known map[uint64]bool, s *Store) {
-	path := filepath.Join(k.folder, name)
+	path := filepath.Join(k.folder(), name)
 	if plain, ok := strings.CutSuffix(name, gzSuffix+tmpSuffix); ok {
 		if g, ok := parseSegment(plain); ok && g.stream == k.stream && !s.janitor.busyWith(path) {
 			os.Remove(path)
@@ -72,13 +72,13 @@ func (k *sink) sweep(name string, known map[uint64]bool, s *Store) {
 // migrate gives the file of an older layout the next number: it was written to
 // under the name that is a pointer now.
 func (k *sink) migrate() {
-	old := filepath.Join(k.folder, pointer(k.stream))
+	old := filepath.Join(k.folder(), pointer(k.stream))
 	if info, err := os.Lstat(old); err != nil || !info.Mode().IsRegular() {
 		return
 	}
 	g := segment{seq: k.live.last + 1, stream: k.stream}
 	if k.stream == outStream {
-		os.Rename(filepath.Join(k.folder, oldTimesName), k.timesPath(g))
+		os.Rename(filepath.Join(k.folder(), oldTimesName), k.timesPath(g))
 	}
 	if os.Rename(old, k.path(g)) == nil {
 		k.live.last = g.seq

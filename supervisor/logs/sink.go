@@ -32,11 +32,11 @@ type pipe struct {
 // sink is one stream's row of files and the pipes that lead to it: more than one
 // when somebody of an earlier incarnation still holds its pipe.
 type sink struct {
+	store        *Store
 	name, stream string
-	folder       string
 
 	forgotten bool // with pipesOpen: guarded by the store's sinksMu
-	pipesOpen int
+	pipesOpen int32
 
 	// fileMu guards what follows and what is done with it: a byte goes from pipe
 	// to file under it, so that those who move for one stream take turns. The
@@ -45,13 +45,13 @@ type sink struct {
 	how    configs.Log
 	pipes  []*pipe
 	spare  *pipe // has ended, and is the next incarnation's; nil: there is none
-	rests  bool  // none is kept: no incarnation is to come at once, or one is beginning
 
-	live    live
-	note    note
-	drop    drop
-	copying bool // splice does not work here
+	live live
+	note note
+	drop drop
 
+	rests      bool          // no spare is kept: no incarnation is to come at once, or one is beginning
+	copying    bool          // splice does not work here
 	failing    bool          // the file cannot be written; the pipes are left alone, unless drop is on
 	retryDelay time.Duration // 0 once bytes were moved
 }
@@ -80,8 +80,8 @@ func (t trouble) then(later trouble) trouble {
 	return later
 }
 
-func newSink(folder, name, stream string) *sink {
-	return &sink{folder: folder, name: name, stream: stream, live: live{file: -1}, note: note{times: -1}}
+func newSink(s *Store, name, stream string) *sink {
+	return &sink{store: s, name: name, stream: stream, live: live{file: -1}, note: note{times: -1}}
 }
 
 // keepAs sets how the output is kept from now on.
@@ -127,6 +127,10 @@ func (k *sink) closeFiles() {
 	}
 }
 
-func (k *sink) path(g segment) string { return filepath.Join(k.folder, g.plainName()) }
+// folder is where its files are. It is made when it is asked for: thousands of sinks only
+// wait.
+func (k *sink) folder() string { return filepath.Join(k.store.dir, k.name) }
 
-func (k *sink) timesPath(g segment) string { return filepath.Join(k.folder, g.timesName()) }
+func (k *sink) path(g segment) string { return filepath.Join(k.folder(), g.plainName()) }
+
+func (k *sink) timesPath(g segment) string { return filepath.Join(k.folder(), g.timesName()) }

@@ -118,7 +118,7 @@ func (s *Store) sink(name, stream string) *sink {
 func (s *Store) sinkLocked(name, stream string) *sink {
 	k := s.sinks[sinkKey{name, stream}]
 	if k == nil {
-		k = newSink(filepath.Join(s.dir, name), name, stream)
+		k = newSink(s, name, stream)
 		s.sinks[sinkKey{name, stream}] = k
 	}
 	k.forgotten = false

@@ -110,7 +110,7 @@ func (r *Reaper) adopt(a Adoption) *child {
 		asked:   a.Asked,
 		adopted: &adopted{identity: a.Identity, lookup: a.Lookup, parent: unix.Getppid()},
 		cgroup:  inherited(a.Identity.Cgroup),
-		left:    a.Left,
+		ending:  &ending{left: a.Left},
 	}
 	r.children[c.ref] = c
 	there := c.recognise(a.PIDFD)

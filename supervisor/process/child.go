@@ -28,28 +28,40 @@ const sweepPatience = 5 * time.Second
 type child struct {
 	ref     tree.Ref
 	group   group
-	cgroup  *cgroup    // nil: there is none
-	seen    []Identity // below the main process, where there is no cgroup
-	left    []Identity // of one whose parents had died: found by the variable
-	loose   bool       // some of it may be outside its cgroup
-	vacant  bool       // its main process was the last one in its cgroup
-	asked   bool       // Stop or Kill came before the end of the main process
-	swept   bool       // they did not, so what was left of the group was killed
-	sweptAt time.Time
+	cgroup  *cgroup  // nil: there is none
+	loose   bool     // some of it may be outside its cgroup
+	vacant  bool     // its main process was the last one in its cgroup
+	asked   bool     // Stop or Kill came before the end of the main process
+	swept   bool     // they did not, so what was left of the group was killed
 	owned   bool     // it was told that something of it is left all the same
 	killed  bool     // Kill came: whoever turns up of it is killed, too
 	adopted *adopted // what only a child of another parent has, else nil
 	setup   *setup   // it has not executed its program yet; else nil
 	failed  *failure // it never will: Started was not told
 	bounced *bounced // an earlier daemon has begun its set-up, and how that went is not known; else nil
+	*ending          // of a child of our own nil until it is needed: thousands of them only run
+}
+
+// ending is what there is to know of a child on its way out.
+type ending struct {
+	seen []Identity // below the main process, where there is no cgroup, when it was asked to end
+	left []Identity // of one whose parents had died: found by the variable
 
 	// Once the main process has ended, while the group drains:
-	exit tree.Exit
-	at   time.Time
+	exit    tree.Exit
+	at      time.Time
+	sweptAt time.Time
 
 	// While the group drains, or while the end of an adopted child is sought:
 	pause time.Duration // between the last look and the next
 	due   time.Time     // the next look
+}
+
+// ends makes room for what there will be to know.
+func (c *child) ends() {
+	if c.ending == nil {
+		c.ending = &ending{}
+	}
 }
 
 // stop is Stop, on the goroutine of Run.
@@ -180,6 +192,7 @@ func (r *Reaper) noteEnd(c *child, ended Ended) {
 	if c.cgroup != nil && !c.asked && counts && c.cgroup.oomKills() > c.cgroup.ooms {
 		ended.Exit.OOM = true
 	}
+	c.ends()
 	c.exit, c.at = ended.Exit, ended.At
 	r.notes.Reaped(c.ref, c.exit, c.at)
 }
@@ -190,6 +203,7 @@ func (r *Reaper) sweep(c *child) error {
 	if c.asked || c.swept {
 		return nil
 	}
+	c.ends()
 	c.swept, c.sweptAt = true, time.Now()
 	return r.signalAll(c, unix.SIGKILL)
 }
@@ -232,6 +246,7 @@ func (r *Reaper) orphanEnded(pid int) {
 
 // drain begins a new row of looks at a draining group.
 func (r *Reaper) drain(c *child) {
+	c.ends()
 	c.pause = lookMin
 	c.due = time.Now().Add(c.pause)
 	r.alarm(c.due)

@@ -182,7 +182,7 @@ func (r *Reaper) strays(c *child) []Identity {
 	for _, pid := range r.below(c) {
 		descend(pid, true)
 	}
-	for _, id := range c.left {
+	for _, id := range c.leftover() {
 		if s, err := r.sight.stat(id.PID); err == nil && s.start == id.Start {
 			descend(id.PID, true)
 		}
@@ -286,6 +286,7 @@ func (r *Reaper) note(c *child) {
 	if c.cgroup != nil || r.mains[c.group.number] != c {
 		return
 	}
+	c.ends()
 	for _, id := range r.strays(c) {
 		if !c.saw(id.PID, id.Start) {
 			c.seen = append(c.seen, id)
@@ -293,7 +294,15 @@ func (r *Reaper) note(c *child) {
 	}
 }
 
+// leftover are those that were found by the variable.
+func (c *child) leftover() []Identity {
+	if c.ending == nil {
+		return nil
+	}
+	return c.left
+}
+
 // saw says whether a process was seen below the main process.
 func (c *child) saw(pid int, start uint64) bool {
-	return slices.ContainsFunc(c.seen, func(id Identity) bool { return id.PID == pid && id.Start == start })
+	return c.ending != nil && slices.ContainsFunc(c.seen, func(id Identity) bool { return id.PID == pid && id.Start == start })
 }
