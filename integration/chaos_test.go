@@ -291,18 +291,20 @@ func (c *havoc) heal(daemon int) {
 	c.full = false
 }
 
-// pipesOf are the pipes that a process holds beside its standard files.
+// pipesOf are the pipes that a process holds an end of beside its standard files. One that
+// it holds both ends of leads nowhere: it is looked through.
 func pipesOf(pid int) map[string]bool {
-	pipes := map[string]bool{}
+	pipes, ends := map[string]bool{}, map[string]int{}
 	folder := fmt.Sprintf("/proc/%d/fd", pid)
 	entries, _ := os.ReadDir(folder) // none: it has ended
 	for _, e := range entries {
 		target, _ := os.Readlink(filepath.Join(folder, e.Name()))
 		if len(e.Name()) > 1 || e.Name() > "2" {
 			pipes[target] = strings.HasPrefix(target, "pipe:")
+			ends[target]++
 		}
 	}
-	maps.DeleteFunc(pipes, func(_ string, pipe bool) bool { return !pipe })
+	maps.DeleteFunc(pipes, func(target string, pipe bool) bool { return !pipe || ends[target] > 1 })
 	return pipes
 }
 

@@ -48,6 +48,7 @@ var doors = map[string]struct {
 	"github.com/bmatcuk/doublestar/": {[]string{"configs", "supervisor/watch"}, "globs are for watch"},
 	"github.com/moby/sys/capability": {[]string{"configs", "supervisor/trampoline"}, "capabilities are named in one place and set in another"},
 	"github.com/landlock-lsm/":       {[]string{"supervisor/trampoline"}, "a process restricts itself there and nowhere else"},
+	"github.com/go-json-experiment":  {[]string{"supervisor/journal"}, "a journal of thousands of processes is read while they wait for their daemon"},
 	"github.com/elastic/":            {[]string{"configs", "supervisor"}, "system calls have their names in one place, and become a filter in another"},
 	"golang.org/x/net/bpf":           {[]string{"supervisor"}, "the filter of system calls is assembled there"},
 	"golang.org/x/sys/": {[]string{

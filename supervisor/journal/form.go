@@ -3,8 +3,9 @@ package journal
 import (
 	"errors"
 	"fmt"
-	json "github.com/go-json-experiment/json/v1"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"coppice/tree"
 )

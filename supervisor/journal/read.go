@@ -3,12 +3,13 @@ package journal
 import (
 	"errors"
 	"fmt"
-	json "github.com/go-json-experiment/json/v1"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"coppice/tree"
 )
