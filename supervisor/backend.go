@@ -30,12 +30,26 @@ func (r *runtime) ask(ctx context.Context, f func()) error {
 	heard := make(chan struct{})
 	select {
 	case r.asked <- func() { f(); close(heard) }:
-		<-heard
-		return nil
+		return r.heardOrEnded(heard)
 	case <-r.done:
 		return errEnded
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// heardOrEnded waits until the loop has done what it has taken, or has ended over it.
+func (r *runtime) heardOrEnded(heard <-chan struct{}) error {
+	select {
+	case <-heard:
+		return nil
+	case <-r.done:
+	}
+	select {
+	case <-heard:
+		return nil
+	default:
+		return errEnded
 	}
 }
 

@@ -3,10 +3,14 @@
 //
 // # One loop
 //
-// Everything is decided on one goroutine. It hears a fact (a process ended, a
-// request came in, a deadline passed), asks the tree for the next step, writes
-// the step down, and carries out what the tree says. Carrying out never waits: a
+// Everything is decided in one place, one thing after the other. It hears a fact (a
+// process ended, a request came in, a deadline passed), asks the tree for the next step,
+// writes the step down, and carries out what the tree says. Carrying out never waits: a
 // start is handed to the reaper, which answers with a fact.
+//
+// That place is the loop's goroutine. While it waits, the reaper takes the step for what it
+// has to tell by itself (turn.go), so that from the end of a process to its next start
+// nobody has to be woken; what nobody waits for, a line of log, comes after that.
 //
 //	fact ──► tree.Step ──► events and reports ──► journal, followers, log
 //	                   └─► actions ──► reaper, waiters
@@ -53,7 +57,8 @@
 //
 // # Goroutines
 //
-//	loop        owns the tree, the waiters, the one timer; the only one that decides
+//	loop        owns the tree, the waiters, the one timer; it alone decides, or the reaper in
+//	            its place while it waits
 //	reaper      forks, signals and reaps every process (supervisor/process)
 //	watcher     of adopted processes, through pidfds (supervisor/process)
 //	mover       moves output from pipes to files (supervisor/logs)
@@ -77,7 +82,7 @@
 //
 // # Who owns what
 //
-//	tree, waiters, timer     the loop
+//	tree, waiters, timer     whoever has the turn: the loop while it works, else the reaper
 //	table of pids            the reaper
 //	pipes and log files      the mover, under one lock a child
 //	journal                  its own lock: loop and reaper append, anybody reads

@@ -96,15 +96,27 @@ func (r *runtime) start(a tree.Start) {
 	})
 }
 
+// expect takes note of what is started, so that the loop prepares what comes after it.
+func (r *runtime) expect(actions []tree.Action) {
+	for _, a := range actions {
+		if a, ok := a.(tree.Start); ok {
+			if _, ok := r.tree.Upcoming(a.ID); ok {
+				r.ahead = append(r.ahead, a.ID)
+			}
+		}
+	}
+	if !r.inTurn {
+		r.prepare()
+	}
+}
+
 // prepare makes what the process that is started next needs, while the reaper is busy with
 // the one before.
-func (r *runtime) prepare(actions []tree.Action) {
-	for _, a := range actions {
-		a, ok := a.(tree.Start)
-		if !ok {
-			continue
-		}
-		next, ok := r.tree.Upcoming(a.ID)
+func (r *runtime) prepare() {
+	started := r.ahead
+	r.ahead = nil
+	for _, name := range started {
+		next, ok := r.tree.Upcoming(name)
 		if !ok || r.prepared[next.ID] {
 			continue
 		}
@@ -137,6 +149,9 @@ func (r *runtime) bury(events []tree.Event) {
 // one that has died while its supervisor was busy that is not known before that has come to
 // it, and may not be told then: those are asked for until they are started.
 func (r *runtime) retire(out tree.Output) {
+	if r.down {
+		return // all of them go with this process
+	}
 	for i := range out.Reports {
 		switch report := &out.Reports[i]; report.Kind {
 		case tree.StopDone, tree.BackoffBegun, tree.ChildRemoved:

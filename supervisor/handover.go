@@ -89,8 +89,8 @@ func (r *runtime) takePlace() {
 	r.reaper.Do(func() { failed <- keeper.TakeOver(r.belongings(), state) }) // no fork is under way there
 	for {
 		select {
-		case facts := <-r.facts: // the reaper must not wait for the loop
-			r.heed(facts)
+		case <-r.turn.ring:
+			r.heedAll()
 		case err := <-failed:
 			r.stay(state.Signals, err)
 			return

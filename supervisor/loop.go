@@ -10,12 +10,15 @@ import (
 	"coppice/tree"
 )
 
-// loop is the one goroutine that owns the tree. It hears facts, lets the tree
-// decide and carries out what it says, until the tree has ended.
+// loop owns the tree, but for what it leaves to the reaper while it waits (turn). It hears
+// facts, lets the tree decide and carries out what it says, until the tree has ended.
 func (r *runtime) loop() {
 	defer close(r.done)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	r.timer = time.NewTimer(0)
+	defer r.timer.Stop()
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	r.turn.taken = true
 	if r.halted == nil {
 		r.step(tree.Boot{}) // of a tree that was booted before it means nothing
 	}
@@ -23,43 +26,72 @@ func (r *runtime) loop() {
 		r.signalled(sig)
 		r.keeping.link.Heard(sig) // it is in the journal
 	}
+	r.heedAll() // nobody was called for what came before
 	for r.halted == nil && !r.leaving {
-		r.arm(timer)
+		r.arm()
 		r.heap.Stir()
-		select {
-		case facts := <-r.facts:
-			r.heed(facts)
-		case said := <-r.said:
-			r.heard(said)
-		case answer := <-r.answers:
-			r.answered(answer)
-		case name := <-r.changed:
-			r.fileChanged(name)
-		case ask := <-r.asked:
-			ask()
-		case sig := <-r.signals:
+		r.turn.Unlock()
+		do := r.wait()
+		r.turn.Lock()
+		if r.halted == nil { // it may be by now
+			do()
+		}
+	}
+	r.finish()
+	r.turn.taken = false
+}
+
+// finish does of the last steps what nobody waits for.
+func (r *runtime) finish() {
+	rest := r.rest
+	r.rest = nil
+	for _, out := range rest {
+		r.retire(out)
+		r.logReports(out.Reports)
+	}
+}
+
+// wait waits for something to do, without the turn.
+func (r *runtime) wait() (do func()) {
+	select {
+	case <-r.turn.ring:
+		return func() {
+			r.heedAll()
+			r.prepare()
+			r.finish()
+		}
+	case said := <-r.said:
+		return func() { r.heard(said) }
+	case answer := <-r.answers:
+		return func() { r.answered(answer) }
+	case name := <-r.changed:
+		return func() { r.fileChanged(name) }
+	case ask := <-r.asked:
+		return ask
+	case sig := <-r.signals:
+		return func() {
 			r.signalled(sig.Signal)
 			if sig.heard != nil {
 				sig.heard() // it is in the journal
 			}
-		case <-timer.C:
-			r.step(tree.Tick{})
 		}
+	case <-r.timer.C:
+		return func() { r.step(tree.Tick{}) }
 	}
 }
 
 // arm sets the one timer to the tree's next deadline.
-func (r *runtime) arm(timer *time.Timer) {
+func (r *runtime) arm() {
 	at, ok := r.tree.Deadline()
 	wait := time.Duration(at - r.now())
 	if r.record.behind() && (!ok || wait > recordPause) {
 		ok, wait = true, recordPause
 	}
 	if !ok {
-		timer.Stop()
+		r.timer.Stop()
 		return
 	}
-	timer.Reset(wait)
+	r.timer.Reset(wait)
 }
 
 // recordPause is how long after a step that could not be written down another one
@@ -86,9 +118,11 @@ func (r *runtime) step(events ...tree.Event) {
 		for _, a := range out.Actions {
 			r.execute(a)
 		}
-		r.prepare(out.Actions)
-		r.retire(out)
-		r.logReports(out.Reports)
+		r.expect(out.Actions)
+		r.rest = append(r.rest, out)
+		if !r.inTurn {
+			r.finish()
+		}
 		crash.Point("step.done")
 		if len(r.queue) == 0 || r.halted != nil {
 			return

@@ -191,20 +191,8 @@ func (r *runtime) adoptions(p *past, w world) []process.Adoption {
 func (r *runtime) awaitAdoption() {
 	looked := make(chan struct{})
 	r.reaper.Do(func() { close(looked) })
-	for {
-		select {
-		case facts := <-r.facts:
-			r.heed(facts)
-			continue
-		case <-looked:
-		}
-		select {
-		case facts := <-r.facts:
-			r.heed(facts)
-		default:
-			return
-		}
-	}
+	<-looked
+	r.heedAll()
 }
 
 // redo carries out what was asked for, was not answered, and may not have been

@@ -84,7 +84,7 @@ type runtime struct {
 	meter      usage.Meter
 	heap       footprint.Heap
 
-	facts   chan []process.Fact
+	turn    turn
 	said    chan probe.Said
 	answers chan probe.Answer
 	changed chan string
@@ -115,6 +115,10 @@ type runtime struct {
 	reloads    reloads
 	waiters    map[uint64]func(tree.Reply)
 	dead       map[string]bool // they have ended, and may come again
+	timer      *time.Timer     // to the tree's next deadline
+	inTurn     bool            // a step is taken by the reaper's goroutine
+	rest       []tree.Output   // of steps that were taken and are not finished
+	ahead      []string        // they are being started, and what comes next is to be prepared
 	prepared   map[string]bool // what the start to come needs was made; true: its cgroup, too
 	lastCall   uint64
 	halted     *tree.Halt
@@ -143,7 +147,7 @@ func newRuntime(opts Options) (*runtime, error) {
 	}
 	r := &runtime{
 		opts: opts, log: zap.NewNop(), startedAt: time.Now(), treeID: id, keeping: joined(), clock: c,
-		facts:   make(chan []process.Fact, 16), // the reaper goes on while the loop works
+		turn:    turn{ring: make(chan struct{}, 1)},
 		said:    make(chan probe.Said),
 		answers: make(chan probe.Answer),
 		changed: make(chan string),
@@ -186,7 +190,7 @@ func (r *runtime) open() error {
 	r.closeStore = sync.OnceFunc(r.store.Close)
 	r.stored = newFDStore(r.keeping)
 	r.stored.restore()
-	r.reaper = process.New(func(facts []process.Fact) { offer(r, r.facts, facts) }, r.record)
+	r.reaper = process.New(r.deliver, r.record)
 	r.contain()
 	r.prober = probe.NewProber(func(a probe.Answer) { offer(r, r.answers, a) })
 	if r.notify, err = probe.NewNotify(func(s probe.Said) { offer(r, r.said, s) }); err != nil {

@@ -189,6 +189,10 @@ func (r *Reaper) Freeze(ref tree.Ref, on bool) {
 	r.enqueue(func() { r.freeze(ref, on) })
 }
 
+// Then calls f on the goroutine of Run, after what was asked before. After Run has
+// returned it is not called any more.
+func (r *Reaper) Then(f func()) { r.enqueue(f) }
+
 // Close makes Run return once no child and no job is left. It ends none of them, and
 // every Start after it fails; after Run has returned nothing is answered any more.
 func (r *Reaper) Close() {
