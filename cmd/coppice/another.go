@@ -69,6 +69,6 @@ func (a *app) notedPlace(ctx context.Context) (place, error) {
 // the one of -f.
 func (a *app) noteAnother(t *ipc.Tree) {
 	if refusal, ok := errors.AsType[*ipc.Error](a.another(t)); ok {
-		a.note("%s", refusal.Title)
+		a.note("%s. The command goes to the tree that runs", refusal.Title)
 	}
 }
