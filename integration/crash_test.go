@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"go/ast"
 	"os"
 	"os/exec"
@@ -92,6 +93,54 @@ func TestCrashWhileSetUp(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			throughCrash(t, program, point, "\numask = \"027\"\nrlimits = { core = 0 }")
+		})
+	}
+}
+
+// The output of a process that was forked and not written down is captured, also where
+// daemon and keeper have died over it, and never as that of the one before.
+func TestOutputOfAnUnwrittenFork(t *testing.T) {
+	program, err := crashing()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, program)
+	}
+	for _, both := range []bool{false, true} {
+		t.Run(fmt.Sprintf("keeper dies=%v", both), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, "[supervisor.root]\nchildren = [\"a\"]\n[process.a]\ncommand = \"while :; do echo I am $$; sleep 0.02; done\"\n")
+			b.program = program
+			token := b.path("token")
+			b.env = []string{"COPPICE_CRASH=spawn.forked:" + token}
+			b.up()
+			d, old := b.tree().Daemon, b.node("a").PID
+			b.write("token", "")
+			if both {
+				_ = syscall.Kill(d.Keeper, syscall.SIGSTOP) // so that it starts no other daemon
+			}
+			_ = syscall.Kill(old, syscall.SIGKILL)
+			until(t, "the daemon has died", func() bool { _, err := os.Stat(token); return err != nil && !isAlive(d.PID) })
+			if both {
+				_ = syscall.Kill(d.Keeper, syscall.SIGKILL)
+				awaitGone(t, d.Keeper)
+				b.up()
+			}
+			pid := 0
+			until(t, "the next one runs", func() bool {
+				n, _ := findNode(b.lasting().Root, "a")
+				pid = n.PID
+				return n.State == "running" && pid != old
+			})
+			words := fmt.Sprintf("I am %d", pid)
+			until(t, "it is heard", func() bool { return strings.Contains(b.must("logs", "a"), words) })
+			err := b.client().Logs(t.Context(), ipc.LogQuery{Names: []string{"a"}, Last: -1}, func(line ipc.LogLine) error {
+				if was := fmt.Sprintf("I am %d", old); line.Text == words && line.Incarnation == 1 || line.Text == was && line.Incarnation != 1 {
+					return fmt.Errorf("%q is of incarnation %d", line.Text, line.Incarnation)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

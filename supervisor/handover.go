@@ -86,11 +86,12 @@ const takePlaceAgain = time.Second
 func (r *runtime) takePlace() {
 	state := keeper.TakeOverState{Exits: r.keeping.untaken(), Signals: r.unheard()}
 	failed := make(chan error, 1)
+	r.finish()
 	r.reaper.Do(func() { failed <- keeper.TakeOver(r.belongings(), state) }) // no fork is under way there
 	for {
 		select {
 		case <-r.turn.ring:
-			r.heedAll()
+			r.rung()
 		case err := <-failed:
 			r.stay(state.Signals, err)
 			return

@@ -41,6 +41,13 @@ func (r *runtime) loop() {
 	r.turn.taken = false
 }
 
+// rung does what the loop was called for.
+func (r *runtime) rung() {
+	r.heedAll()
+	r.prepare()
+	r.finish()
+}
+
 // finish does of the last steps what nobody waits for.
 func (r *runtime) finish() {
 	rest := r.rest
@@ -55,11 +62,7 @@ func (r *runtime) finish() {
 func (r *runtime) wait() (do func()) {
 	select {
 	case <-r.turn.ring:
-		return func() {
-			r.heedAll()
-			r.prepare()
-			r.finish()
-		}
+		return r.rung
 	case said := <-r.said:
 		return func() { r.heard(said) }
 	case answer := <-r.answers:

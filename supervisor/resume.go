@@ -3,6 +3,7 @@ package supervisor
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -126,7 +127,7 @@ func (r *runtime) resume(p *past, w world, redo []tree.Action) {
 // takeOver makes what an earlier daemon knew this one's.
 func (r *runtime) takeOver(p *past) {
 	r.tree, r.wanted, r.zero = p.tree, p.wanted, p.zero
-	r.record.spawned = p.spawned
+	r.record.spawned = maps.Clone(p.spawned)
 	r.lastCall = p.tree.LastCall()
 	r.down = p.tree.Ending()
 }
@@ -182,6 +183,7 @@ func (r *runtime) adoptions(p *past, w world) []process.Adoption {
 		add(ref, id, true)
 		if p.spawned[ref].Identity.PID == 0 {
 			r.record.Spawned(ref, id)
+			p.spawned[ref] = journal.Spawned{Ref: ref, Identity: journal.Identity(id)}
 		}
 	}
 	return list

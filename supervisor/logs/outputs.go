@@ -92,6 +92,9 @@ func (s *Store) begin(o *Outputs, p Pipe, how configs.Log) (*os.File, error) {
 	}
 	if err := s.adopt(p, how, fd, false); err != nil {
 		childs.Close()
+		if s.opts.OnEnded != nil {
+			s.opts.OnEnded(p) // it may have been kept for longer
+		}
 		return nil, err
 	}
 	o.Readers = append(o.Readers, Reader{p, fd})

@@ -118,7 +118,7 @@ func (r *Reaper) adopt(a Adoption) *child {
 	case there:
 		r.mains[c.group.number] = c
 	case c.group.handle == 0:
-		c.group.gone = !r.leftMembers(c, a.Ended)
+		c.group.gone = r.sure(func() bool { return !r.leftMembers(c, a.Ended) })
 	}
 	if a.Unanswered {
 		r.unanswered(c, a.Ended == nil && there && c.life() == lives)
@@ -210,6 +210,9 @@ func (c *child) fits(pidfd int) (there, fits bool) {
 	if err == nil {
 		same := now.Same(id)
 		return same, same
+	}
+	if isShort(err) {
+		return true, true // it is looked at again (seek)
 	}
 	// Reaped. Without an inode whoever kept the pidfd has to be believed.
 	known := inode(pidfd)

@@ -26,7 +26,7 @@ func (r *Reaper) unanswered(c *child, there bool) {
 	if !there {
 		return // its end tells
 	}
-	if !isTrampoline(c.group.number) {
+	if executed, err := c.executed(); err == nil && executed {
 		r.bouncedAway(c)
 		return
 	}
@@ -34,11 +34,15 @@ func (r *Reaper) unanswered(c *child, there bool) {
 	r.alarm(time.Now().Add(bounceLook))
 }
 
-// isTrampoline says whether a process has not executed its program yet, as far as it can
-// be looked at.
-func isTrampoline(pid int) bool {
-	environ, err := readEnviron(pid, nil)
-	return isShort(err) || trampoline.Is(environ)
+// executed says whether a trampoline has become its program and that runs. The error is that
+// it cannot be looked at now.
+func (c *child) executed() (bool, error) {
+	ran := c.runs()
+	environ, err := readEnviron(c.group.number, nil)
+	if isShort(err) {
+		return false, err
+	}
+	return ran && !trampoline.Is(environ) && c.runs(), nil
 }
 
 // bouncedAway tells that the program of a child was executed.
@@ -51,16 +55,18 @@ func (r *Reaper) bouncedAway(c *child) {
 // lookAtBounces looks whether programs were executed, and ends what has taken too long.
 func (r *Reaper) lookAtBounces(now time.Time) {
 	for _, c := range r.bounces {
+		executed, err := c.executed()
 		switch {
 		case c.bounced.late:
+			continue
+		case err != nil: // it may have been for long
+		case executed:
+			r.bouncedAway(c)
+			r.tellAdopted(c, parentOf(c.group.number))
 			continue
 		case due(c.bounced.due, now):
 			c.bounced.late = true
 			r.kill(c.ref)
-			continue
-		case c.runs() && !isTrampoline(c.group.number) && c.runs():
-			r.bouncedAway(c)
-			r.tellAdopted(c, parentOf(c.group.number))
 			continue
 		}
 		r.alarm(now.Add(bounceLook))

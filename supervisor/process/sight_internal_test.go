@@ -9,22 +9,22 @@ import (
 
 // Who cannot be looked at for want of a descriptor is not taken for gone.
 func TestSightWithoutDescriptors(t *testing.T) {
-	child, err := os.StartProcess("/bin/sleep", []string{"sleep", "1000"}, &os.ProcAttr{})
+	sleeper, err := os.StartProcess("/bin/sleep", []string{"sleep", "1000"}, &os.ProcAttr{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		_ = child.Kill()
-		_, _ = child.Wait()
+		_ = sleeper.Kill()
+		_, _ = sleeper.Wait()
 	}()
-	id, err := Identify(child.Pid)
+	id, err := Identify(sleeper.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	looks := map[string]func(r *Reaper) bool{ // each says that nobody is there
-		"stat":     func(r *Reaper) bool { _, err := r.sight.stat(child.Pid); return err != nil },
+		"stat":     func(r *Reaper) bool { _, err := r.sight.stat(sleeper.Pid); return err != nil },
 		"children": func(r *Reaper) bool { return len(r.sight.childrenOf(os.Getpid())) == 0 },
-		"unit":     func(r *Reaper) bool { return r.sight.unit(child.Pid) == "" },
+		"unit":     func(r *Reaper) bool { return r.sight.unit(sleeper.Pid) == "" },
 		"members":  func(r *Reaper) bool { return len(r.members(unix.Getpgrp())) == 0 },
 	}
 	defer withoutDescriptors(t)()
@@ -37,8 +37,10 @@ func TestSightWithoutDescriptors(t *testing.T) {
 			t.Errorf("%s: what was not seen is remembered", name)
 		}
 	}
-	g := &group{number: child.Pid, leader: id}
-	if !id.Lives() || !g.led() || g.replaced() || !isTrampoline(child.Pid) {
+	g := &group{number: sleeper.Pid, leader: id}
+	kept := &child{group: *g}
+	there, _ := kept.fits(-1)
+	if _, err := kept.executed(); err == nil || !there || !id.Lives() || !g.led() || g.replaced() {
 		t.Error("who cannot be looked at has ended, or has become somebody else")
 	}
 }

@@ -184,11 +184,17 @@ func findChildren(parent int) ([]int, error) {
 			}
 		}
 	}
-	if err == nil {
-		return pids, nil
+	if err == nil || isShort(err) {
+		return pids, err
 	}
 	all, err := processes()
-	return slices.DeleteFunc(all, func(pid int) bool { return parentOf(pid) != parent }), err
+	return slices.DeleteFunc(all, func(pid int) bool {
+		s, unseen := readStat(pid)
+		if isShort(unseen) {
+			err = unseen
+		}
+		return s.parent != parent
+	}), err
 }
 
 // unit is what the variable says of a process.
