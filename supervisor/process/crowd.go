@@ -24,6 +24,9 @@ const (
 	// meanwhile.
 	scanShare    = 10
 	scanPauseMax = 20 * time.Millisecond
+	// scanLate is how long after the first SIGCHLD all children are looked at though each
+	// is explained by an end: one SIGCHLD may stand for two.
+	scanLate = 100 * time.Millisecond
 	// hintsMax is how many may be taken for about to end at once. Those that were
 	// hinted at first are forgotten first: they have only closed their output.
 	hintsMax = 256
@@ -35,6 +38,11 @@ type scans struct {
 	hinted  []int       // pids: they have not ended yet
 	at      time.Time   // the next look; zero: none is due
 	after   time.Time   // but not before
+
+	// Since the last look:
+	first   time.Time // SIGCHLD; zero: there was none
+	signals int       // how many
+	ends    int       // that were found by number
 }
 
 // Hint says that the main process of a child is about to end or has ended, as its output
@@ -75,8 +83,10 @@ func (r *Reaper) endsNow(pid int) bool {
 	case ended != pid:
 		return false
 	case c != nil:
+		r.scans.ends++
 		r.mainEnded(c, exit)
 	default:
+		r.scans.ends++
 		r.jobEnded(j, exit)
 	}
 	return true
@@ -98,13 +108,32 @@ func (r *Reaper) childEnded() {
 			r.scans.hinted = append(r.scans.hinted, pid)
 		}
 	}
-	if r.scans.at.IsZero() {
-		r.scans.at = time.Now().Add(hintWait)
-		if r.scans.at.Before(r.scans.after) {
-			r.scans.at = r.scans.after
-		}
-		r.alarm(r.scans.at)
+	r.alarm(r.scans.heard(time.Now()))
+}
+
+// heard plans the look that a SIGCHLD wants, and returns when it is due.
+func (s *scans) heard(now time.Time) time.Time {
+	if s.signals++; s.first.IsZero() {
+		s.first = now
 	}
+	soon := now.Add(hintWait)
+	if soon.Before(s.after) {
+		soon = s.after
+	}
+	if s.at.IsZero() || soon.Before(s.at) {
+		s.at = soon
+	}
+	return s.at
+}
+
+// putOff puts a look off that is due, as long as there was an end for each SIGCHLD.
+func (s *scans) putOff(now time.Time) bool {
+	if late := s.first.Add(scanLate); s.ends >= s.signals && now.Before(late) {
+		s.at = late
+		return true
+	}
+	s.at, s.first, s.signals, s.ends = time.Time{}, time.Time{}, 0, 0
+	return false
 }
 
 // scan looks at all children, if it is time.
@@ -112,11 +141,10 @@ func (r *Reaper) scan(now time.Time) {
 	switch {
 	case r.scans.at.IsZero():
 		return
-	case r.scans.at.After(now):
+	case r.scans.at.After(now), r.scans.putOff(now):
 		r.alarm(r.scans.at)
 		return
 	}
-	r.scans.at = time.Time{}
 	r.reap()
 }
 

@@ -31,3 +31,27 @@ func TestHintsHaveALimit(t *testing.T) {
 		t.Errorf("%d hints from %d on", len(s.hinted), s.hinted[0])
 	}
 }
+
+// All are looked at soon after a SIGCHLD for which nobody was found, and late after one that
+// is explained, for it may stand for two.
+func TestScanIsPutOffForWhatIsExplained(t *testing.T) {
+	var s scans
+	now := time.Now()
+	if due := s.heard(now); due != now.Add(hintWait) || s.putOff(due) {
+		t.Errorf("it is due %v after a SIGCHLD, and may be put off", due.Sub(now))
+	}
+	first := s.heard(now).Add(-hintWait)
+	s.ends++
+	if !s.putOff(s.at) || s.at != first.Add(scanLate) {
+		t.Errorf("it is due %v after one that is explained", s.at.Sub(first))
+	}
+	later := now.Add(scanLate / 2)
+	if due := s.heard(later); due != later.Add(hintWait) || s.putOff(due) {
+		t.Errorf("it is due %v after another one that is not", due.Sub(later))
+	}
+	s.heard(now)
+	s.ends++
+	if s.putOff(now.Add(scanLate)) {
+		t.Error("it is put off for ever")
+	}
+}
