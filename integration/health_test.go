@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,6 +175,9 @@ func TestUnhealthyIsRestarted(t *testing.T) {
 	b.awaitKind(e.Seq, "after", "started") // it does not wait for health
 	same(t, "what happened", story(b.events(), since, "unhealthy", "stopping", "exited", "restarting", "stopped", "started"),
 		"api unhealthy", "api stopping", "api exited", "api restarting", "after stopping", "after stopped", "api started", "after started")
+	of := slices.DeleteFunc(b.events(), func(e ipc.Event) bool { return e.Node != "api" })
+	same(t, "what happened to api", story(of, since, "unhealthy", "stopping", "exited", "restarting", "stopped", "started", "healthy"),
+		"api unhealthy", "api stopping", "api exited", "api restarting", "api started", "api healthy")
 	now := b.node("api")
 	if now.PID == api.PID || now.Restarts != 1 || now.LastExit == nil || now.LastExit.Reason != "unhealthy" || now.LastExit.Signal == nil || *now.LastExit.Signal != "SIGTERM" {
 		t.Errorf("api is %+v, its last exit %+v", now, now.LastExit)
