@@ -8,8 +8,8 @@ import (
 
 // turn is the right to touch what belongs to the loop. The loop has it while it works, and
 // not while it waits. Then the reaper, which tells most of what happens, takes it and takes
-// the step itself: a restart is a chain of an end, a step, a start and another step, and to
-// wake another goroutine for each link costs as much as all the rest of it.
+// the step itself: a restart is a chain of an end, a step, a start and another step, and each link
+// would wake another goroutine, and mostly another thread under it.
 type turn struct {
 	sync.Mutex
 	taken bool // the loop runs: who has the turn may take steps

@@ -12,7 +12,7 @@ import (
 // thousand of them 0.3 ms, more than all the rest of a restart takes. So in a crowd the
 // reaper asks by number for those of whom it is hinted that they have ended, which costs
 // the same for any number of children, and looks for others seldom enough that it spends
-// a hundredth of its time on that.
+// a tenth of its time on that at most.
 const (
 	// crowd is how many children there are before that is done. It is done until there
 	// are a quarter less: each restart of one of them is one less for a moment.
