@@ -143,7 +143,7 @@ func (t table) start(env *environment, ready Ready) *Process {
 	var account *Account
 	p.Setup, account = t.setup(env)
 	p.Env = t.overlay(env, t.begin(env, account))
-	if p.Setup != nil && p.Setup.RootDir != "" {
+	if p.Setup.OrNone().RootDir != "" {
 		t.inRoot(p)
 	}
 	return p

@@ -109,8 +109,8 @@ func (s *Setup) ByFork() bool {
 	return s == nil || reflect.DeepEqual(*s, Setup{User: s.User, Group: s.Group, Groups: s.Groups, NoNewPrivs: s.NoNewPrivs})
 }
 
-// orNone is a set-up that may be asked for its parts.
-func (s *Setup) orNone() Setup {
+// OrNone is a set-up that may be asked for its parts: the zero Setup of nil.
+func (s *Setup) OrNone() Setup {
 	if s == nil {
 		return Setup{}
 	}
@@ -120,7 +120,7 @@ func (s *Setup) orNone() Setup {
 // Diff are the keys in which two set-ups differ, in the order of the fields.
 func (s *Setup) Diff(other *Setup) []string {
 	var keys []string
-	a, b := reflect.ValueOf(s.orNone()), reflect.ValueOf(other.orNone())
+	a, b := reflect.ValueOf(s.OrNone()), reflect.ValueOf(other.OrNone())
 	for i := range a.NumField() {
 		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
 			key, _, _ := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")

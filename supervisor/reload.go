@@ -255,7 +255,7 @@ func processDiff(old, new *configs.Process) []string {
 // ownEnv is the environment of a process, without what its user brings if it has
 // another one than other.
 func ownEnv(p, other *configs.Process) []string {
-	if !slices.Contains(p.Setup.Diff(other.Setup), "user") {
+	if p.Setup.OrNone().User == other.Setup.OrNone().User {
 		return p.Env
 	}
 	return slices.DeleteFunc(slices.Clone(p.Env), func(entry string) bool {

@@ -127,7 +127,7 @@ func (r *runtime) resume(p *past, w world, redo []tree.Action) {
 // takeOver makes what an earlier daemon knew this one's.
 func (r *runtime) takeOver(p *past) {
 	r.tree, r.wanted, r.zero = p.tree, p.wanted, p.zero
-	r.record.spawned = maps.Clone(p.spawned)
+	r.record.spawned = maps.Clone(p.spawned) // which goes on with what it knows
 	r.lastCall = p.tree.LastCall()
 	r.down = p.tree.Ending()
 }

@@ -55,10 +55,11 @@ func (r *Reaper) bouncedAway(c *child) {
 // lookAtBounces looks whether programs were executed, and ends what has taken too long.
 func (r *Reaper) lookAtBounces(now time.Time) {
 	for _, c := range r.bounces {
+		if c.bounced.late {
+			continue
+		}
 		executed, err := c.executed()
 		switch {
-		case c.bounced.late:
-			continue
 		case err != nil: // it may have been for long
 		case executed:
 			r.bouncedAway(c)

@@ -26,7 +26,7 @@ func (r *Reaper) members(number int) []member {
 	}
 	all := census{}
 	pids, err := processes()
-	_ = r.sight.met(err)
+	r.sight.met(err)
 	for _, pid := range pids {
 		if s, err := r.sight.stat(pid); err == nil {
 			all[s.group] = append(all[s.group], member{pid, s})

@@ -20,29 +20,27 @@ func isShort(err error) bool {
 	return err != nil && slices.ContainsFunc(shortages, func(short error) bool { return errors.Is(err, short) })
 }
 
-// met takes note of an error, and returns it.
-func (s *sight) met(err error) error {
-	s.short = s.short || isShort(err)
-	return err
-}
+// met takes note of an error.
+func (s *sight) met(err error) { s.short = s.short || isShort(err) }
 
 // stat is readStat.
 func (s *sight) stat(pid int) (stat, error) {
 	found, err := readStat(pid)
-	return found, s.met(err)
+	s.met(err)
+	return found, err
 }
 
 // childrenOf is childrenOf.
 func (s *sight) childrenOf(pid int) []int {
 	pids, err := findChildren(pid)
-	_ = s.met(err)
+	s.met(err)
 	return pids
 }
 
 // unit is the value of the variable of a process.
 func (s *sight) unit(pid int) string {
 	environ, err := readEnviron(pid, nil)
-	_ = s.met(err)
+	s.met(err)
 	return unitVariable(environ)
 }
 

@@ -2,6 +2,8 @@ package process
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -53,6 +55,9 @@ const (
 	forkLooks = 20
 )
 
+// errEmptyProc is why nobody is there.
+var errEmptyProc = errors.New("nothing is mounted there")
+
 // FindUnits returns the processes of a tree that have the variable, in no order. A
 // process that does not show its environment to us is not found, nor a zombie.
 //
@@ -62,7 +67,7 @@ const (
 func FindUnits(treeID string) ([]Found, error) {
 	pids, err := processes()
 	if len(pids) == 0 {
-		return nil, fmt.Errorf("cannot look for the processes of tree %q: /proc cannot be read: %w", treeID, err)
+		return nil, fmt.Errorf("cannot look for the processes of tree %q: /proc cannot be read: %w", treeID, cmp.Or(err, errEmptyProc))
 	}
 	forks := siblings() // before the walk: who is not one any more has its environment
 	var found []Found
