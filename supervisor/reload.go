@@ -15,6 +15,7 @@ import (
 
 	"coppice/configs"
 	"coppice/ipc"
+	"coppice/supervisor/process"
 	"coppice/supervisor/watch"
 	"coppice/tree"
 )
@@ -46,6 +47,8 @@ func (r *runtime) Reload(ctx context.Context, req ipc.ReloadRequest) (*ipc.Reloa
 	if req.DryRun {
 		return r.plan(ctx, config)
 	}
+	_, descriptors := costOf(config)
+	process.ReserveDescriptors(descriptors)
 	return r.apply(ctx, config, loaded)
 }
 

@@ -170,6 +170,8 @@ func (r *runtime) open() error {
 	if r.opts.Log != nil {
 		r.log = r.opts.Log(r.config)
 	}
+	_, descriptors := costOf(r.config)
+	process.ReserveDescriptors(descriptors)
 	r.record.onTrouble = r.recordTrouble
 	if err := r.keepTree(r.config); err != nil {
 		r.log.Error("cannot keep the tree file that was loaded", zap.Error(err))
@@ -265,14 +267,18 @@ func (r *runtime) close() {
 
 // checkTree refuses a tree that cannot be run: one that the core finds fault
 // with (the tree file's reader should have, with a place), and one whose children
-// cost more descriptors than the daemon may have: those of their logs and, where
-// a child says itself that it is ready or well, a socket or a pipe, and what it may
-// leave to be kept.
+// cost more descriptors than the daemon may have.
 func checkTree(c *configs.Config) error {
 	if faults := tree.Check(c.Spec); len(faults) > 0 {
 		return fmt.Errorf("cannot run the tree: %s: %s: %s", faults[0].ID, faults[0].Key, faults[0].Text)
 	}
-	children, descriptors := 0, 0
+	return process.CheckDescriptors(costOf(c))
+}
+
+// costOf is how many processes a tree has, and how many descriptors they cost: those of
+// their logs and, where a child says itself that it is ready or well, a socket or a pipe,
+// and what it may leave to be kept.
+func costOf(c *configs.Config) (children, descriptors int) {
 	for s := range c.Processes() {
 		children++
 		descriptors += logs.PerChild
@@ -289,5 +295,5 @@ func checkTree(c *configs.Config) error {
 		}
 	}
 	// A log file is open only while its process speaks, with its index.
-	return process.CheckDescriptors(children, descriptors+min(logs.Fixed, 2*children))
+	return children, descriptors + min(logs.Fixed, 2*children)
 }

@@ -2,6 +2,9 @@ package process_test
 
 import (
 	"fmt"
+	"os"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -24,5 +27,33 @@ func TestCheckDescriptors(t *testing.T) {
 		"(raise it by ulimit -Hn 10064, or LimitNOFILE=10064 in systemd)"
 	if fmt.Sprint(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// tableSize is for how many descriptors this process has room.
+func tableSize(t *testing.T) (size int) {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if n, _ := fmt.Sscanf(line, "FDSize: %d", &size); n == 1 {
+			return size
+		}
+	}
+	t.Fatalf("no FDSize in\n%s", status)
+	return 0
+}
+
+func TestReserveDescriptors(t *testing.T) {
+	const children = 100
+	descriptors := 2 * tableSize(t)
+	if err := process.CheckDescriptors(children, descriptors); err != nil {
+		t.Skip(err)
+	}
+	process.ReserveDescriptors(descriptors)
+	for tableSize(t) < descriptors { // it is made beside us
+		runtime.Gosched()
 	}
 }
