@@ -60,6 +60,7 @@
 //	loop        owns the tree, the waiters, the one timer; it alone decides, or the reaper in
 //	            its place while it waits
 //	reaper      forks, signals and reaps every process (supervisor/process)
+//	ends        waits for the end of any of them, and works for the reaper then
 //	watcher     of adopted processes, through pidfds (supervisor/process)
 //	mover       moves output from pipes to files (supervisor/logs)
 //	compressor  compresses the files that are full (supervisor/logs)

@@ -39,7 +39,7 @@ type Adoption struct {
 	// Frozen says that it is to be frozen; any other one runs, whatever was done to it.
 	Frozen bool
 	// Lookup asks whoever reaps the process how it ended; nil: nobody would know.
-	// It is called on the goroutine of Run, must not block, and may learn of an
+	// It is called by whoever works, must not block, and may learn of an
 	// end after it has happened: Reaper.Ended says when.
 	Lookup func(Identity) (Ended, bool)
 }
@@ -68,7 +68,7 @@ func (r *Reaper) Ended(id Identity) {
 
 // PIDFDs returns a pidfd of each adopted child whose parent is another process,
 // where there is one: whoever wants to keep it must duplicate it. It may only be
-// called on the goroutine of Run, by Do, and the pidfds are good until that returns.
+// called by whoever works, by Do, and the pidfds are good until that returns.
 func (r *Reaper) PIDFDs() map[tree.Ref]int {
 	pidfds := map[tree.Ref]int{}
 	for ref, c := range r.children {

@@ -16,7 +16,7 @@ import (
 )
 
 // Cgroups is the part of the cgroup v2 hierarchy, cgroups(7), in which one tree has
-// a group for each of its children. It belongs to the goroutine of Run once a Reaper
+// a group for each of its children. It belongs to whoever works for a Reaper once that
 // has it. A nil *Cgroups is that of a tree without.
 type Cgroups struct {
 	own    string // the group of this process, or the one above if it moved below

@@ -64,7 +64,7 @@ func (c *child) ends() {
 	}
 }
 
-// stop is Stop, on the goroutine of Run.
+// stop is Stop, by whoever works.
 func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 	if r.cancel(ref) {
 		return
@@ -89,7 +89,7 @@ func (r *Reaper) stop(ref tree.Ref, signal string, mainOnly bool) {
 	}
 }
 
-// kill is Kill, on the goroutine of Run.
+// kill is Kill, by whoever works.
 func (r *Reaper) kill(ref tree.Ref) {
 	if r.cancel(ref) {
 		return
@@ -111,7 +111,7 @@ func (r *Reaper) signalled(c *child, kill bool) {
 	crash.Point("signal.noted")
 }
 
-// signal is Signal, on the goroutine of Run.
+// signal is Signal, by whoever works.
 func (r *Reaper) signal(ref tree.Ref, signal string, all bool) {
 	if c := r.children[ref]; c != nil && c.setup == nil && c.bounced == nil {
 		r.send(c, signal, all)

@@ -219,7 +219,7 @@ func (r *Reaper) orphans(c *child) []int {
 	})
 }
 
-// endOrphans is EndOrphans, on the goroutine of Run.
+// endOrphans is EndOrphans, by whoever works.
 func (r *Reaper) endOrphans(keeper int, strangers []Identity) {
 	parents := []*child{{}}
 	if keeper > 1 {

@@ -54,7 +54,7 @@ func (r *Reaper) Hint(name string) {
 	}
 }
 
-// heed is Hint, on the goroutine of Run.
+// heed is Hint, by whoever works.
 func (r *Reaper) heed(name string) {
 	if c := r.named[name]; c != nil && !r.endsNow(c.group.number) {
 		r.scans.hint(c.group.number)

@@ -1,12 +1,12 @@
-// Package process starts, signals and reaps every process of the daemon, on one
-// goroutine. It is the only place below the daemon that forks.
+// Package process starts, signals and reaps every process of the daemon, one thing
+// after the other. It is the only place below the daemon that forks.
 //
-// # Why one goroutine
+// # One thing after the other
 //
 // A number that names a process is safe to signal only while nobody has waited
 // for that process: until then its zombie holds the number, afterwards the
 // kernel may give it to a stranger. And an exit status is told once, to whoever
-// waits first. Both hazards end when one goroutine forks, signals and waits: it
+// waits first. Both hazards end when forks, signals and waits never meet: whoever works
 // never signals a number that it has reaped, no status can be taken by another
 // waiter, and a child that dies before its parent has written down that it
 // exists is found in the table all the same, because the table is only read
@@ -16,6 +16,11 @@
 // It is also the cheap way: no goroutine, thread or descriptor a child, and no
 // wake-up while nothing happens. (An adopted child costs a descriptor, and all of
 // them together one goroutine.)
+//
+// Two goroutines take turns. Run's does what is asked. The other one waits for the ends of
+// children, in waitid(2) itself, and deals with each on the spot, with whatever that asks for
+// (ends.go): so the thread that the kernel wakes is the one that starts the next
+// incarnation. While one of them works the other one leaves its work to that.
 //
 // # In a crowd
 //
@@ -37,8 +42,9 @@
 // standard streams) and answers with Started, or with StartFailed and a sentence
 // that says what is wrong with the program.
 //
-// SIGCHLD says that something ended, never what or how many: signals coalesce.
-// So the reaper asks waitid(2) with WNOWAIT who is a zombie, until nobody is.
+// That waitid(2) returns, or SIGCHLD where that is waited for, says that something ended,
+// not how many: signals coalesce. So the reaper asks, with WNOWAIT, who is a zombie,
+// until nobody is.
 // Somebody it did not start is an orphan whose parent died (the daemon is a
 // child subreaper or PID 1) and is reaped. The main process of a child is dealt
 // with while its zombie still holds the number; first its end is noted:

@@ -106,7 +106,7 @@ func (c *child) settle(frozen bool) {
 	c.cgroup.ooms = c.cgroup.oomKills()
 }
 
-// freeze is Freeze, on the goroutine of Run.
+// freeze is Freeze, by whoever works.
 func (r *Reaper) freeze(ref tree.Ref, on bool) {
 	c := r.children[ref]
 	if c == nil {

@@ -15,7 +15,7 @@ import (
 // survivorsMax is how many survivors are named.
 const survivorsMax = 5
 
-// inspect is Inspect, on the goroutine of Run.
+// inspect is Inspect, by whoever works.
 func (r *Reaper) inspect(ref tree.Ref) {
 	c := r.children[ref]
 	if c == nil {

@@ -93,7 +93,7 @@ func (r *Reaper) EndJobs() {
 	<-done
 }
 
-// startJob is StartJob, on the goroutine of Run.
+// startJob is StartJob, by whoever works.
 func (r *Reaper) startJob(j *job) {
 	switch {
 	case r.jobs[j.ID] != nil:

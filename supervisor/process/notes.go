@@ -6,8 +6,8 @@ import (
 	"coppice/tree"
 )
 
-// Notes is where the reaper writes down what must outlive it. It is called on the
-// goroutine of Run, and what was noted is safe when the call returns.
+// Notes is where the reaper writes down what must outlive it. It is called by
+// whoever works, and what was noted is safe when the call returns.
 type Notes interface {
 	// Spawned says who a new child is: after the fork, before Started is told.
 	Spawned(ref tree.Ref, id Identity)

@@ -1,10 +1,9 @@
 package process
 
 import (
+	"math"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,14 +21,16 @@ const reapMax = 256
 type Reaper struct {
 	deliver func([]Fact)
 	notes   Notes
-	sigchld chan os.Signal // room for one: it says that, not how many, ended
-	wake    chan struct{}  // room for one: it says that the queue is not empty
+	wake    chan struct{} // room for one: there is something to do
+	ends    ends          // of who waits for the ends of children
 
 	queueLock sync.Mutex
 	queue     []func()
-	urgent    []func() // these come before the next of the queue
+	urgent    []func()      // these come before the next of the queue
+	working   bool          // somebody does the work
+	over      chan struct{} // closed: there is none any more
 
-	// The rest belongs to the goroutine of Run.
+	// The rest belongs to whoever works.
 
 	children map[tree.Ref]*child // Started was told, Exited was not
 	mains    map[int]*child      // by pid: the main process is not known to be gone
@@ -70,7 +71,7 @@ type Reaper struct {
 }
 
 // New returns a reaper that does nothing yet: start it by `go r.Run()`. It tells
-// what happens by deliver, in order, which is called on Run's goroutine, must not
+// what happens by deliver, in order, which is called by whoever works, must not
 // block and may keep the slice. What must outlive the daemon it writes down in
 // notes; nil is nowhere.
 func New(deliver func([]Fact), notes Notes) *Reaper {
@@ -80,8 +81,9 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 	r := &Reaper{
 		deliver:  deliver,
 		notes:    notes,
-		sigchld:  make(chan os.Signal, 1),
 		wake:     make(chan struct{}, 1),
+		ends:     newEnds(),
+		over:     make(chan struct{}),
 		children: map[tree.Ref]*child{},
 		mains:    map[int]*child{},
 		named:    map[string]*child{},
@@ -98,26 +100,27 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 		timer:    time.NewTimer(time.Hour),
 	}
 	r.timer.Stop()
-	signal.Notify(r.sigchld, syscall.SIGCHLD)
 	return r
 }
 
-// Run does all the work. It returns after Close, once no child is left.
+// Run does the work, one thing after the other; so does, when somebody has ended, the
+// goroutine that waits for that, but never both. It returns after Close, once no child is
+// left.
 func (r *Reaper) Run() {
-	defer signal.Stop(r.sigchld)
+	r.begin()
 	r.adoptAll()
-	r.reap() // what ended before New listened
-	r.flush()
-	for !r.closed || len(r.children) > 0 || len(r.attempts) > 0 || len(r.jobs) > 0 {
+	r.reap()
+	go r.waitForEnds()
+	r.proceed(all)
+	for over := false; !over; {
 		select {
-		case <-r.sigchld:
-			r.childEnded()
 		case <-r.wake:
-			r.obey()
 		case <-r.timer.C:
-			r.look()
+			r.hurry(r.look)
+		case <-r.over:
+			over = true
 		}
-		r.flush()
+		r.work(all)
 	}
 	r.forker.end()
 	r.mounts.close()
@@ -189,7 +192,7 @@ func (r *Reaper) Freeze(ref tree.Ref, on bool) {
 	r.enqueue(func() { r.freeze(ref, on) })
 }
 
-// Then calls f on the goroutine of Run, after what was asked before. After Run has
+// Then has f called by whoever works, after what was asked before. After Run has
 // returned it is not called any more.
 func (r *Reaper) Then(f func()) { r.enqueue(f) }
 
@@ -199,22 +202,33 @@ func (r *Reaper) Close() {
 	r.enqueue(func() { r.closed = true })
 }
 
-// Do calls f on the goroutine of Run, where no fork is in flight and nothing is half
+// Do has f called by whoever works, when no fork is in flight and nothing is half
 // written down. It does not wait for that, but f does not wait either for what was
 // asked before: at most one start, or a few hundred ends, come before it. After Run
 // has returned it is not called any more.
 func (r *Reaper) Do(f func()) {
+	if r.hurry(f) {
+		r.wakeUp()
+	}
+}
+
+// hurry puts something before the next of the queue, and says whether nobody works, who
+// would see it.
+func (r *Reaper) hurry(f func()) (idle bool) {
 	r.queueLock.Lock()
+	defer r.queueLock.Unlock()
 	r.urgent = append(r.urgent, f)
-	r.queueLock.Unlock()
-	r.wakeUp()
+	return !r.working
 }
 
 func (r *Reaper) enqueue(command func()) {
 	r.queueLock.Lock()
 	r.queue = append(r.queue, command)
+	idle := !r.working
 	r.queueLock.Unlock()
-	r.wakeUp()
+	if idle {
+		r.wakeUp()
+	}
 }
 
 func (r *Reaper) wakeUp() {
@@ -224,36 +238,69 @@ func (r *Reaper) wakeUp() {
 	}
 }
 
-// obey carries out what is queued. A fork takes long beside everything else, so
-// after each command what is known by then is told, and who ended meanwhile is
-// reaped.
-func (r *Reaper) obey() {
-	r.queueLock.Lock()
-	commands := r.queue
-	r.queue = nil
-	r.queueLock.Unlock()
-	r.hurry()
-	for _, command := range commands {
-		command()
-		select {
-		case <-r.sigchld:
-			r.childEnded()
-		default:
+// all is for work: whatever is queued.
+const all = math.MaxInt
+
+// work does what is queued, unless somebody does, and says whether it did: at most so many
+// commands. A fork takes long beside everything else, so after each what is known by then
+// is told, and what is urgent, an end above all, does not wait for the rest.
+func (r *Reaper) work(most int) bool {
+	began := r.begin()
+	if began {
+		r.proceed(most)
+	}
+	return began
+}
+
+// proceed is work of the one who works.
+func (r *Reaper) proceed(most int) {
+	for r.flush(); ; r.flush() {
+		urgent, command := r.next(most > 0)
+		if urgent == nil && command == nil {
+			return
 		}
-		r.flush()
-		r.hurry()
+		for _, f := range urgent {
+			f()
+		}
+		if command != nil {
+			command()
+			most--
+		}
 	}
 }
 
-// hurry carries out what does not wait for the queue.
-func (r *Reaper) hurry() {
+// begin makes the caller the one who works, if nobody is.
+func (r *Reaper) begin() bool {
 	r.queueLock.Lock()
-	urgent := r.urgent
-	r.urgent = nil
-	r.queueLock.Unlock()
-	for _, f := range urgent {
-		f()
+	defer r.queueLock.Unlock()
+	if r.working {
+		return false
 	}
+	r.working = true
+	return true
+}
+
+// next is what is to be done next: nothing, and the caller works no longer. If it does no
+// commands any more, Run will.
+func (r *Reaper) next(commands bool) (urgent []func(), command func()) {
+	r.queueLock.Lock()
+	defer r.queueLock.Unlock()
+	urgent, r.urgent = r.urgent, nil
+	switch {
+	case len(r.queue) > 0 && commands:
+		command = r.queue[0]
+		r.queue[0] = nil
+		r.queue = r.queue[1:]
+	case urgent != nil:
+	case len(r.queue) > 0:
+		r.working = false
+		r.wakeUp()
+	case r.closed && len(r.children) == 0 && len(r.attempts) == 0 && len(r.jobs) == 0:
+		close(r.over) // and nobody is the one who works from now on
+	default:
+		r.queue, r.working = nil, false
+	}
+	return urgent, command
 }
 
 // reap deals with everybody who has ended.
@@ -276,10 +323,7 @@ func (r *Reaper) reap() {
 		}
 	}
 	r.scans.after = time.Time{}
-	select {
-	case r.sigchld <- syscall.SIGCHLD: // there may be more: come back soon
-	default:
-	}
+	r.ends.again() // there may be more: come back soon
 }
 
 // look does what was put off until now: it looks at draining groups and at adopted

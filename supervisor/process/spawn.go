@@ -33,7 +33,7 @@ type attempt struct {
 	forked  uint64        // the last fork was not before, in ticks
 }
 
-// start is Start, on the goroutine of Run.
+// start is Start, by whoever works.
 func (r *Reaper) start(ref tree.Ref, c Command) {
 	a := &attempt{ref: ref, command: c, pause: busyMin}
 	switch {

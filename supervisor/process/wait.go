@@ -66,3 +66,41 @@ func reap(pid int) {
 		panic(fmt.Sprintf("process: somebody else has waited for %d: %v", pid, err))
 	}
 }
+
+// awaitZombie waits until a child is a zombie, and leaves it one. It says whether there is
+// any child to wait for.
+func awaitZombie() bool {
+	for {
+		switch waitidBlocking() {
+		case 0:
+			return true
+		case unix.EINTR:
+			continue
+		}
+		return false // ECHILD
+	}
+}
+
+// waitidBlocking is waitid(2) for any child, by a system call of which Go's scheduler knows
+// from the beginning that it will take long. Of any other one it finds out by looking,
+// fifty times in the first milliseconds: that takes more of the processor than the restart
+// of a child.
+//
+//go:nosplit
+//go:norace
+func waitidBlocking() unix.Errno {
+	var info unix.Siginfo
+	entersyscallblock()
+	_, _, errno := unix.RawSyscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOWAIT, 0, 0)
+	exitsyscall()
+	return errno
+}
+
+// These two are kept for programs outside of the runtime, see its proc.go and
+// https://go.dev/issue/67401. Nothing may be between them that needs stack.
+
+//go:linkname entersyscallblock runtime.entersyscallblock
+func entersyscallblock()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()
