@@ -92,13 +92,13 @@ func (r *Reaper) endsNow(pid int) bool {
 	return true
 }
 
-// childEnded deals with a SIGCHLD.
-func (r *Reaper) childEnded() {
+// childEnded deals with the end of a child; 0: of somebody, whom SIGCHLD has told of.
+func (r *Reaper) childEnded(pid int) {
 	crowded := len(r.children) >= crowd || r.scans.crowded.Load() && len(r.children) >= crowd*3/4
 	r.scans.crowded.Store(crowded)
 	if !crowded {
 		r.scans.hinted = nil
-		r.reap()
+		r.reapOne(pid)
 		return
 	}
 	hinted := r.scans.hinted

@@ -28,49 +28,58 @@ func newEnds() ends {
 // waitForEnds runs beside Run. Once that has returned it ends too, with the next child.
 func (r *Reaper) waitForEnds() {
 	defer signal.Stop(r.ends.sigchld)
-	for {
-		r.lookForEnds()
+	for pid := 0; ; pid = r.awaitEnd() {
 		select {
 		case <-r.over:
 			return
 		default:
 		}
-		r.awaitEnd()
+		r.lookAtEnd(pid)
 	}
 }
 
-// awaitEnd returns when somebody may have ended.
-func (r *Reaper) awaitEnd() {
-	if !r.scans.crowded.Load() && awaitZombie() {
-		if r.ends.listens {
-			r.ends.listens = false
-			signal.Stop(r.ends.sigchld)
+// awaitEnd returns when a child is a zombie; 0: somebody may be one.
+func (r *Reaper) awaitEnd() int {
+	if !r.scans.crowded.Load() {
+		if pid := awaitZombie(); pid != 0 {
+			if r.ends.listens {
+				r.ends.listens = false
+				signal.Stop(r.ends.sigchld)
+			}
+			return pid
 		}
-		return
 	}
 	if !r.ends.listens {
 		r.ends.listens = true
 		signal.Notify(r.ends.sigchld, syscall.SIGCHLD)
-		return // somebody may have ended before
+		return 0 // somebody may have ended before
 	}
 	select {
 	case <-r.ends.sigchld:
 	case <-r.over:
 	}
+	return 0
 }
 
-// lookForEnds deals with whoever has ended, or waits until somebody else has who works.
-func (r *Reaper) lookForEnds() {
+// lookAtEnd deals with the end of a child. If somebody else works, who is told of it between
+// two commands, others may have ended by then: that one looks for all of them, and it
+// returns after that.
+func (r *Reaper) lookAtEnd(pid int) {
+	if r.begin() {
+		r.childEnded(pid)
+		r.proceed(endMost)
+		return
+	}
 	select {
 	case <-r.ends.looked: // the last time
 	default:
 	}
-	r.hurry(func() {
-		r.childEnded()
+	idle := r.hurry(func() {
+		r.childEnded(0)
 		r.ends.looked <- struct{}{}
 	})
-	if r.work(endMost) {
-		return
+	if idle { // by now
+		r.wakeUp()
 	}
 	select {
 	case <-r.ends.looked:

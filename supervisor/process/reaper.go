@@ -312,18 +312,33 @@ func (r *Reaper) reap() {
 			r.scans.rest(begun)
 			return
 		}
-		c, j := r.mains[pid], r.mainJobs[pid]
-		switch {
-		case c != nil && (c.adopted == nil || c.group.led()):
-			r.mainEnded(c, exit)
-		case j != nil:
-			r.jobEnded(j, exit)
-		default:
-			r.orphanEnded(pid)
-		}
+		r.ended(pid, exit)
 	}
 	r.scans.after = time.Time{}
 	r.ends.again() // there may be more: come back soon
+}
+
+// reapOne deals with the end of a child, as far as nobody has yet; 0: with all ends.
+// Whoever waits for the next one is told of the others.
+func (r *Reaper) reapOne(pid int) {
+	if pid == 0 {
+		r.reap()
+	} else if zombie, exit := peek(unix.P_PID, pid); zombie == pid {
+		r.ended(pid, exit)
+	}
+}
+
+// ended deals with a zombie.
+func (r *Reaper) ended(pid int, exit tree.Exit) {
+	c, j := r.mains[pid], r.mainJobs[pid]
+	switch {
+	case c != nil && (c.adopted == nil || c.group.led()):
+		r.mainEnded(c, exit)
+	case j != nil:
+		r.jobEnded(j, exit)
+	default:
+		r.orphanEnded(pid)
+	}
 }
 
 // look does what was put off until now: it looks at draining groups and at adopted

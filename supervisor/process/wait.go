@@ -67,17 +67,18 @@ func reap(pid int) {
 	}
 }
 
-// awaitZombie waits until a child is a zombie, and leaves it one. It says whether there is
-// any child to wait for.
-func awaitZombie() bool {
+// awaitZombie waits until a child is a zombie, leaves it one and returns its pid. 0: there is
+// no child at all.
+func awaitZombie() int {
 	for {
-		switch waitidBlocking() {
+		var info unix.Siginfo
+		switch waitidBlocking(&info) {
 		case 0:
-			return true
+			return int((*[16]int32)(unsafe.Pointer(&info))[siginfoPID])
 		case unix.EINTR:
 			continue
 		}
-		return false // ECHILD
+		return 0 // ECHILD
 	}
 }
 
@@ -88,10 +89,9 @@ func awaitZombie() bool {
 //
 //go:nosplit
 //go:norace
-func waitidBlocking() unix.Errno {
-	var info unix.Siginfo
+func waitidBlocking(info *unix.Siginfo) unix.Errno {
 	entersyscallblock()
-	_, _, errno := unix.RawSyscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOWAIT, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(info)), unix.WEXITED|unix.WNOWAIT, 0, 0)
 	exitsyscall()
 	return errno
 }
