@@ -15,7 +15,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Validates the tree file",
 		Long:  "Validates the tree file without starting anything. A wrong one is exit code 2 and\nevery fault, with its place, on stderr.",
-		Args:  cobra.NoArgs,
+		Args:  wants(0, 0),
 		RunE:  runs(func(context.Context, []string) error { return a.check() }),
 	})
 }

@@ -25,7 +25,7 @@ none, it is the command. NAME must be free in the whole tree.
 The child is what its template says: how it is restarted, how it is stopped, its
 environment. It is in no tree file, so it is gone for good when it is stopped, when
 it ends and is not restarted, and when its supervisor ends or is restarted.`,
-		Args:              cobra.MinimumNArgs(2),
+		Args:              wants(2, anyNumber),
 		ValidArgsFunction: a.completeTemplates,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -102,7 +102,7 @@ func (a *app) deleteChildCommand() *cobra.Command {
 returns when nothing of it is left. Its output stays in the log folder.
 
 What stands in the tree file is taken out there, and ` + "`coppice reload`" + ` stops it.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: wants(1, anyNumber),
 		ValidArgsFunction: func(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 			return a.completeIf(given, func(n *ipc.Node) bool { return n.Dynamic })
 		},

@@ -24,7 +24,7 @@ func (a *app) daemonCommand() *cobra.Command {
 		Short: "Runs the tree for an init system",
 		Long: `Runs the tree like up, without the output of its processes: it is in their logs. It
 ends with the tree: 0 after a stop, 1 when the root gave up or did not start.`,
-		Args: cobra.NoArgs,
+		Args: wants(0, 0),
 		RunE: runs(func(ctx context.Context, _ []string) error {
 			return a.daemon(ctx, watch, openReport(a.env(reportVariable)))
 		}),

@@ -15,7 +15,7 @@ func (a *app) downCommand() *cobra.Command {
 		Use:   "down",
 		Short: "Stops the tree and its daemon",
 		Long:  "Stops the tree in order, and its daemon; returns when all of it is gone.",
-		Args:  cobra.NoArgs,
+		Args:  wants(0, 0),
 		RunE:  runs(func(ctx context.Context, _ []string) error { return a.down(ctx) }),
 	}
 }

@@ -23,7 +23,7 @@ Without a daemon it reads what the last one left.`,
 			if follow && len(args) > 0 {
 				return errors.New(fileLetter(args[0]))
 			}
-			return cobra.NoArgs(cmd, args)
+			return wants(0, 0)(cmd, args)
 		},
 		RunE: runs(func(ctx context.Context, _ []string) error { return a.events(ctx, follow) }),
 	}

@@ -20,7 +20,7 @@ func (a *app) killCommand() *cobra.Command {
 		Short: "Sends a signal to a process",
 		Long: `Sends a signal to the main process of a node, with --all to its whole group.
 Coppice does nothing else: when the process ends, it is an end nobody asked for.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              wants(1, 1),
 		ValidArgsFunction: a.completeNames,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			name, err := signalName(signal)

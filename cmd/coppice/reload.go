@@ -49,7 +49,7 @@ func (a *app) planCommand() *cobra.Command {
 		Use:   "plan",
 		Short: "Says what reload would do",
 		Long:  "Says what `coppice reload` would do, and does nothing: it is `coppice reload --dry-run`.",
-		Args:  cobra.NoArgs,
+		Args:  wants(0, 0),
 		RunE:  runs(func(ctx context.Context, _ []string) error { return a.reload(ctx, true) }),
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,6 @@ another. Its state, with the daemon's socket, lies in .coppice beside it.
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong tree file,
 3 no daemon runs for this tree, 4 no such name.`,
-		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -97,14 +97,34 @@ func (a *app) addFile(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("file", "toml") // the flag is ours and exists
 }
 
-// usageArgs makes a usage error of what cobra says about arguments.
+// usageArgs makes a usage error of what is wrong with the arguments.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	if check == nil {
-		check = cobra.NoArgs
+		check = wants(0, 0)
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
 			return usagef("%v; usage: %s", err, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// anyNumber is for wants: as many as one likes.
+const anyNumber = math.MaxInt
+
+// wants refuses fewer or more arguments. Those that must be there are the first ones in the
+// usage of a command.
+func wants(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			missing := strings.Fields(cmd.Use)[1+len(args)]
+			return fmt.Errorf("%s is missing", strings.TrimSuffix(missing, "..."))
+		case len(args) > most && strings.HasSuffix(args[most], ".toml"):
+			return fmt.Errorf("a tree file is named by --file %s", safe(args[most]))
+		case len(args) > most:
+			return fmt.Errorf("%q is one word too many", args[most])
 		}
 		return nil
 	}

@@ -21,7 +21,7 @@ it in order, a second Ctrl-C kills it.
 
 With -d it returns once the tree is started, with exit code 1 and the reason when
 its start failed. On a running tree -d waits until that one is started.`,
-		Args: cobra.NoArgs,
+		Args: wants(0, 0),
 		RunE: runs(func(ctx context.Context, _ []string) error {
 			if detach {
 				return a.upDetached(ctx, watch)

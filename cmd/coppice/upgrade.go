@@ -37,7 +37,7 @@ func (a *app) upgradeCommand() *cobra.Command {
 touches no process of the tree. The other build is first asked what it would do with
 the tree; unless it would go on with all of it, it is refused. If it has not taken the
 tree over within ten seconds, the old one is back; until then commands wait.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: wants(0, 1),
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if plan {
 				return a.tellPlan()

@@ -17,7 +17,7 @@ func (a *app) verbCommand(verb, short, long string) *cobra.Command {
 		Use:               verb + " NAME...",
 		Short:             short,
 		Long:              long,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              wants(1, anyNumber),
 		ValidArgsFunction: a.completeNames,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			return a.each(ctx, args, ipc.Command{Verb: verb, NoWait: noWait})

@@ -11,7 +11,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return a.showsJSON(&cobra.Command{
 		Use:   "version",
 		Short: "Says which coppice this is",
-		Args:  cobra.NoArgs,
+		Args:  wants(0, 0),
 		RunE: runs(func(context.Context, []string) error {
 			if a.json {
 				return a.document(map[string]string{"version": version, "go": runtime.Version()})

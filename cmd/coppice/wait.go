@@ -31,7 +31,7 @@ func (a *app) waitCommand() *cobra.Command {
   exited    ended at least once since the wait began, or not to run again
 
 and returns 0, or 1 when --timeout passes first.`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              wants(1, anyNumber),
 		ValidArgsFunction: a.completeNames,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if !slices.Contains(goals, w.goal) {

@@ -17,7 +17,7 @@ func (a *app) whyCommand() *cobra.Command {
 		Long: `Says in words which events led to a node's present state, from the root cause on,
 and what to do when it does not heal by itself. Without a daemon it reads what
 the last one left.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              wants(1, 1),
 		ValidArgsFunction: a.completeNames,
 		RunE:              runs(func(ctx context.Context, args []string) error { return a.why(ctx, args[0]) }),
 	})

@@ -36,7 +36,11 @@ err '--file coppice.toml'
 
 # Usage.
 exits 2 coppice stop
-err '^coppice: requires at least 1 arg.*; usage: coppice stop NAME'
+err '^coppice: NAME is missing; usage: coppice stop NAME'
+exits 2 coppice kill one two
+err '^coppice: "two" is one word too many; usage: coppice kill NAME'
+exits 2 coppice check other.toml
+err '^coppice: a tree file is named by --file other.toml; usage: coppice check'
 exits 2 coppice stats
 err '^coppice: there is no command stats; did you mean status\?$'
 exits 2 coppice status --jsn
