@@ -54,15 +54,38 @@ func (a *app) notedPlace(ctx context.Context) (place, error) {
 	if err != nil || !a.byFile() {
 		return p, err
 	}
-	var t *ipc.Tree
-	err = a.patiently(func() (err error) {
-		t, err = p.client().Trunk(ctx)
-		return err
-	}, notAnswered)
-	if err == nil { // what is wrong is told by what is asked next
+	if t := a.trunk(ctx, p); t != nil {
 		a.noteAnother(t)
 	}
 	return p, nil
+}
+
+// trunk is the tree that runs there, without its processes; nil: what is wrong is told by
+// what is asked next.
+func (a *app) trunk(ctx context.Context, p place) (t *ipc.Tree) {
+	err := a.patiently(func() (err error) {
+		t, err = p.client().Trunk(ctx)
+		return err
+	}, notAnswered)
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+// replaced is the file whose tree a reload makes that of -f, "" if there is no other one.
+func (a *app) replaced(ctx context.Context, p place) string {
+	if a.file == "" {
+		return ""
+	}
+	t := a.trunk(ctx, p)
+	if t == nil || t.Daemon.File == "" || isSameFile(a.abs(a.file), t.Daemon.File) {
+		return ""
+	}
+	if _, err := os.Stat(t.Daemon.File); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return t.Daemon.File
 }
 
 // noteAnother tells beside the answer that the tree was loaded from another file than

@@ -59,6 +59,7 @@ func (a *app) reload(ctx context.Context, dryRun bool) error {
 	if err != nil {
 		return err
 	}
+	replaced := a.replaced(ctx, p)
 	req := ipc.ReloadRequest{DryRun: dryRun}
 	if a.file != "" {
 		req.File = a.abs(a.file)
@@ -78,6 +79,12 @@ func (a *app) reload(ctx context.Context, dryRun bool) error {
 	}
 	if err != nil {
 		return err
+	}
+	switch {
+	case replaced != "" && dryRun:
+		a.note("the tree that runs was loaded from %s: all of it would be replaced by that of %s", replaced, req.File)
+	case replaced != "":
+		a.note("the tree was loaded from %s: it is that of %s now", replaced, req.File)
 	}
 	return a.failedChanges(result.Changes)
 }

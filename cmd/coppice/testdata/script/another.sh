@@ -12,11 +12,21 @@ for way in status events 'why db' logs 'stop db' 'start db' 'restart db'; do
 	no_err .
 done
 ok coppice plan -f other.toml
+err '^coppice: the tree that runs was loaded from .*/coppice.toml: all of it would be replaced by that of .*/other.toml$'
+ok coppice plan -f coppice.toml
 no_err .
 ok coppice up -d -f other.toml --state other
 ok coppice status -f other.toml --state other
 no_err .
 ok coppice down -f other.toml --state other
+
+# A reload makes the tree that of another file, and says so.
+ok coppice reload -f other.toml
+err '^coppice: the tree was loaded from .*/coppice.toml: it is that of .*/other.toml now$'
+ok coppice reload -f coppice.toml
+err '^coppice: the tree was loaded from .*/other.toml: it is that of .*/coppice.toml now$'
+ok coppice reload -f coppice.toml
+no_err .
 
 # Its own file is found by any of its paths, and may be wrong, moved or gone.
 ln -s coppice.toml link.toml
