@@ -244,7 +244,7 @@ func (r *Reaper) endOrphans(keeper int, strangers []Identity) {
 				}
 			}
 		}
-		r.reap()
+		r.reap(0)
 		if killed == 0 {
 			return
 		}

@@ -98,7 +98,7 @@ func (r *Reaper) childEnded(pid int) {
 	r.scans.crowded.Store(crowded)
 	if !crowded {
 		r.scans.hinted = nil
-		r.reapOne(pid)
+		r.reap(pid)
 		return
 	}
 	hinted := r.scans.hinted
@@ -145,7 +145,7 @@ func (r *Reaper) scan(now time.Time) {
 		r.alarm(r.scans.at)
 		return
 	}
-	r.reap()
+	r.reap(0)
 }
 
 // rest puts the next look off after one that has found nobody.

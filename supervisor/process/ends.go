@@ -8,7 +8,7 @@ import (
 
 // endMost is how many commands are carried out by whoever waits for ends, after one: as
 // many as a restart asks for. Then it waits again, and Run goes on with the rest.
-const endMost = 8
+const endMost = 4
 
 // ends is what the goroutine has that waits for the ends of children. Its thread waits
 // for them in the kernel, and it deals with them itself when that returns. SIGCHLD would wake one
@@ -61,9 +61,8 @@ func (r *Reaper) awaitEnd() int {
 	return 0
 }
 
-// lookAtEnd deals with the end of a child. If somebody else works, who is told of it between
-// two commands, others may have ended by then: that one looks for all of them, and it
-// returns after that.
+// lookAtEnd deals with the end of a child, 0 if it is not known whose. If somebody else works
+// it waits for that one, who does so between two commands.
 func (r *Reaper) lookAtEnd(pid int) {
 	if r.begin() {
 		r.childEnded(pid)

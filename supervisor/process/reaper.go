@@ -109,7 +109,7 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 func (r *Reaper) Run() {
 	r.begin()
 	r.adoptAll()
-	r.reap()
+	r.reap(0)
 	go r.waitForEnds()
 	r.proceed(all)
 	for over := false; !over; {
@@ -262,6 +262,11 @@ func (r *Reaper) proceed(most int) {
 		for _, f := range urgent {
 			f()
 		}
+		select {
+		case <-r.timer.C: // else Run hears it, which may be the one who works
+			r.look()
+		default:
+		}
 		if command != nil {
 			command()
 			most--
@@ -303,8 +308,15 @@ func (r *Reaper) next(commands bool) (urgent []func(), command func()) {
 	return urgent, command
 }
 
-// reap deals with everybody who has ended.
-func (r *Reaper) reap() {
+// reap deals with everybody who has ended, and first with this one, 0 if nobody is known:
+// who ends at the same time is told in one piece, as a supervisor of OTP finds both in
+// its mailbox.
+func (r *Reaper) reap(first int) {
+	if first != 0 {
+		if pid, exit := peek(unix.P_PID, first); pid == first {
+			r.ended(pid, exit)
+		}
+	}
 	for range reapMax {
 		begun := time.Now()
 		pid, exit := peek(unix.P_ALL, 0)
@@ -316,16 +328,6 @@ func (r *Reaper) reap() {
 	}
 	r.scans.after = time.Time{}
 	r.ends.again() // there may be more: come back soon
-}
-
-// reapOne deals with the end of a child, as far as nobody has yet; 0: with all ends.
-// Whoever waits for the next one is told of the others.
-func (r *Reaper) reapOne(pid int) {
-	if pid == 0 {
-		r.reap()
-	} else if zombie, exit := peek(unix.P_PID, pid); zombie == pid {
-		r.ended(pid, exit)
-	}
 }
 
 // ended deals with a zombie.
