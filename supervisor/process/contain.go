@@ -244,7 +244,7 @@ func (r *Reaper) endOrphans(keeper int, strangers []Identity) {
 				}
 			}
 		}
-		r.reap(0)
+		r.reap()
 		if killed == 0 {
 			return
 		}

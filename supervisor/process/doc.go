@@ -33,7 +33,8 @@
 // with ten. Whoever else ends, with no output of its own or with somebody left who holds
 // it, is found a little later: after ten times as long as a look at all children takes (3
 // ms for ten thousand), 20 ms at most. So of two that end within that time the later one
-// may be told first.
+// may be told first. And up to 256 children all who are found to have ended at once are told
+// in one piece; of more, one after the other.
 //
 // # The life of a child
 //

@@ -322,7 +322,7 @@ func (r *Reaper) abandonJob(j *job) {
 // lookAtJobs does what was put off until now.
 func (r *Reaper) lookAtJobs(now time.Time) {
 	if r.overdueJobs(now) {
-		r.reap(0) // who has ended while this daemon was stopped has ended in time
+		r.reap() // who has ended while this daemon was stopped has ended in time
 	}
 	for _, j := range r.jobs {
 		switch {

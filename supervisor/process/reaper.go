@@ -109,7 +109,7 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 func (r *Reaper) Run() {
 	r.begin()
 	r.adoptAll()
-	r.reap(0)
+	r.reap()
 	go r.waitForEnds()
 	r.proceed(all)
 	for over := false; !over; {
@@ -308,15 +308,8 @@ func (r *Reaper) next(commands bool) (urgent []func(), command func()) {
 	return urgent, command
 }
 
-// reap deals with everybody who has ended, and first with this one, 0 if nobody is known:
-// who ends at the same time is told in one piece, as a supervisor of OTP finds both in
-// its mailbox.
-func (r *Reaper) reap(first int) {
-	if first != 0 {
-		if pid, exit := peek(unix.P_PID, first); pid == first {
-			r.ended(pid, exit)
-		}
-	}
+// reap deals with everybody who has ended.
+func (r *Reaper) reap() {
 	for range reapMax {
 		begun := time.Now()
 		pid, exit := peek(unix.P_ALL, 0)
