@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -20,9 +21,27 @@ import (
 // privatePIDs is what a process needs to hand out process numbers as it likes.
 var privatePIDs = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
 
+// spareThreads makes threads for Go's runtime to take: one that it made now could get the
+// number that is meant for a process, and keep it.
+var spareThreads = sync.OnceFunc(func() {
+	const most = 32
+	var all, here sync.WaitGroup
+	here.Add(most)
+	for range most {
+		all.Go(func() {
+			runtime.LockOSThread()
+			here.Done()
+			here.Wait() // all at once, so each has its own
+			runtime.UnlockOSThread()
+		})
+	}
+	all.Wait()
+})
+
 // nextPID makes the kernel give this number to the next process, or thread.
 func nextPID(t *testing.T, pid int) {
 	t.Helper()
+	spareThreads()
 	if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +110,7 @@ func newLeader(t *testing.T, pid int, argv ...string) *bufio.Reader {
 		Files: []uintptr{0, write.Fd(), 2},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	}
-	for {
+	for range 1000 {
 		nextPID(t, pid)
 		got, err := syscall.ForkExec(argv[0], argv, attr)
 		if err != nil {
@@ -104,6 +123,8 @@ func newLeader(t *testing.T, pid int, argv ...string) *bufio.Reader {
 			t.Fatal(err)
 		}
 	}
+	t.Fatalf("number %d is not to be had", pid)
+	return nil
 }
 
 // wantUnharmed ends the decoy, which must not have got a signal.
