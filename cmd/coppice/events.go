@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) eventsCommand() *cobra.Command {
-	follow := false
+	follow, last := false, -1
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "Shows the event record",
@@ -25,13 +25,15 @@ Without a daemon it reads what the last one left.`,
 			}
 			return wants(0, 0)(cmd, args)
 		},
-		RunE: runs(func(ctx context.Context, _ []string) error { return a.events(ctx, follow) }),
+		RunE: runs(func(ctx context.Context, _ []string) error { return a.events(ctx, follow, last) }),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens from now on")
+	cmd.Flags().IntVarP(&last, "lines", "n", last, "only the last `N` events (default: all)")
 	return a.showsJSON(cmd)
 }
 
-func (a *app) events(ctx context.Context, follow bool) error {
+// events shows the last events, all of them if last is negative.
+func (a *app) events(ctx context.Context, follow bool, last int) error {
 	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
@@ -43,13 +45,20 @@ func (a *app) events(ctx context.Context, follow bool) error {
 		}
 		return a.print(page.eventLine(e) + "\n")
 	}
-	err = p.client().Events(ctx, 0, follow, emit)
+	if last < 0 {
+		err = p.client().Events(ctx, 0, follow, emit)
+	} else {
+		err = lastEvents(ctx, p, follow, last, emit)
+	}
 	if !errors.Is(err, ipc.ErrNoDaemon) {
 		return err
 	}
 	events, err := a.leftEvents(p)
 	if err != nil {
 		return err
+	}
+	if last >= 0 {
+		events = events[max(0, len(events)-last):]
 	}
 	for _, e := range events {
 		if err := emit(e); err != nil {
@@ -60,6 +69,31 @@ func (a *app) events(ctx context.Context, follow bool) error {
 		a.note("no daemon runs: there is nothing to follow")
 	}
 	return nil
+}
+
+// lastEvents are so many, and with follow what happens after them.
+func lastEvents(ctx context.Context, p place, follow bool, last int, emit func(ipc.Event) error) error {
+	var kept []ipc.Event
+	seen := uint64(0)
+	err := p.client().Events(ctx, 0, false, func(e ipc.Event) error {
+		seen = e.Seq
+		if kept = append(kept, e); len(kept) > last {
+			kept = kept[1:]
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range kept {
+		if err := emit(e); err != nil {
+			return err
+		}
+	}
+	if !follow {
+		return nil
+	}
+	return p.client().Events(ctx, seen, true, emit)
 }
 
 // leftEvents is the record that the last daemon left; without one there never

@@ -20,6 +20,11 @@ exits 2 coppice logs --stderr db
 ok coppice events
 out ' 2  db +requested: stop$'
 out ' 3  db +stopped  \(because of 2\)$'
+ok coppice events -n 1
+out ' 3  db +stopped  \(because of 2\)$'
+no_out 'requested'
+ok coppice events -n 0
+no_out .
 ok coppice -f missing.toml events
 ok coppice --file missing.toml logs -f
 ok coppice events --json
@@ -36,6 +41,9 @@ ok coppice down
 ok coppice events
 out 'daemon_stopping: down'
 no_out 'torn'
+ok coppice events -n 1
+out 'daemon_stopping: down'
+no_out 'requested'
 ok coppice events -f
 err 'no daemon runs: there is nothing to follow'
 ok coppice why db
