@@ -161,8 +161,9 @@ type Node struct {
 	Until    *time.Time `json:"until,omitempty"`
 	LastExit *LastExit  `json:"last_exit,omitempty"`
 	// Waits says in words what a backoff waits for that is not the process's own
-	// delay: "cannot execute …: no more processes are allowed"; and what a supervisor, or
-	// one that is restarting, waits for: "the end of db, which cannot be killed".
+	// delay: "cannot execute …: no more processes are allowed"; what the supervisor of one
+	// that is restarting is busy with: "the start of web"; and what a supervisor waits for:
+	// "the end of db, which cannot be killed".
 	Waits string `json:"waits_for,omitempty"`
 	// Place is where it stands in the queue that the tree's restart_rate makes, from
 	// 1; Until is then when its turn comes if nobody leaves the queue.

@@ -37,7 +37,7 @@ func (r *runtime) outcome(cmd ipc.Command, reply tree.Reply) (*ipc.Result, error
 		if reply.Cause != "" {
 			return nil, refused("cannot %s %s: %s", cmd.Verb, name, reply.Cause)
 		}
-		return nil, refused("%s does not run, so there is nothing to signal", name)
+		return nil, refused("%s does not run, so there is nothing to %s", name, cmd.Verb)
 	case tree.NotProcess:
 		return nil, refused("%s is a supervisor; name a process below it", name)
 	case tree.Unkillable:

@@ -81,8 +81,8 @@ type Status struct {
 	// Until is when a backoff, a start timeout or a shutdown timeout ends, else 0.
 	Until Time
 	// Waits says in words what a node that is BackingOff waits for beside the delay
-	// of its own Backoff, and what one that is Restarting, or a supervisor, waits for that
-	// cannot be killed.
+	// of its own Backoff, what its supervisor is busy with while a node is Restarting, and
+	// what that one, or a supervisor, waits for that cannot be killed.
 	Waits string
 	// Place is where it stands in the queue of restarts that the root's Rate holds up:
 	// 1 is the first; 0: it is not there. Until is then when its turn comes if nobody
@@ -171,7 +171,7 @@ func (t *Tree) CountChildren(id string) (Counts, bool) {
 func (n *node) status(deep bool, places map[*node]place) Status {
 	s := Status{
 		Spec: n.bare(), Begun: n.asBegun().Start, Watchdog: n.watchdog, State: n.shown(), PID: n.pid, Generation: n.generation,
-		Restarts: n.restarts, Since: n.since, Until: n.deadline, Waits: cmp.Or(n.waits, n.waitsForEnd()),
+		Restarts: n.restarts, Since: n.since, Until: n.deadline, Waits: cmp.Or(n.waits, n.waitsForEnd(), n.waitsForTurn()),
 		Held: n.held, Cause: n.cause, Adopted: n.adopted,
 	}
 	if n.alive {
@@ -183,6 +183,9 @@ func (n *node) status(deep bool, places map[*node]place) Status {
 	if n.lastEnd != nil {
 		end := *n.lastEnd
 		s.LastEnd = &end
+		if n.state == Up && !n.runs() { // its supervisor has not come to that yet
+			s.Since, s.Cause = end.At, cmp.Or(n.end.seq, s.Cause)
+		}
 	}
 	if n.isInstance() {
 		s.Template = n.parent.template().ID
@@ -225,6 +228,23 @@ func (n *node) shown() State {
 		return Restarting
 	}
 	return Finished
+}
+
+// waitsForTurn says in words what the supervisor of n is busy with, which is to be restarted
+// after that: a supervisor does one thing after the other.
+func (n *node) waitsForTurn() string {
+	s := n.parent
+	if s == nil || s.op == nil || !s.op.issued || n.shown() != Restarting {
+		return ""
+	}
+	switch step := s.op.steps[s.op.next]; {
+	case step.child == nil || step.child == n:
+		return ""
+	case step.verb == stepStart:
+		return "the start of " + step.child.id()
+	default:
+		return "the end of " + step.child.id()
+	}
 }
 
 // listed are the children to show: forgotten ones in their place in the tree

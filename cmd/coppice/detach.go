@@ -70,7 +70,11 @@ func (a *app) upRunning(ctx context.Context, p place, t *ipc.Tree, file string) 
 	}
 	text := fmt.Sprintf("%s runs already, its daemon is pid %d\n", safe(t.Name), t.Daemon.PID)
 	if source, err := os.ReadFile(file); err == nil && ipc.Digest(source) != t.Daemon.Digest {
-		text += "the tree file differs from what runs; `coppice reload` takes it over\n"
+		if loaded := t.Daemon.File; loaded == "" || isSameFile(file, loaded) {
+			text += "the tree file differs from what runs; `coppice reload` takes it over\n"
+		} else {
+			text += fmt.Sprintf("what runs was loaded from %s; `coppice reload -f %s` takes over this one\n", safe(loaded), safe(file))
+		}
 	}
 	return a.print(text)
 }

@@ -20,7 +20,15 @@ func (a *app) killCommand() *cobra.Command {
 		Short: "Sends a signal to a process",
 		Long: `Sends a signal to the main process of a node, with --all to its whole group.
 Coppice does nothing else: when the process ends, it is an end nobody asked for.`,
-		Args:              wants(1, 1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			err := wants(1, 1)(cmd, args)
+			if len(args) == 2 {
+				if _, wrong := signalName(args[1]); wrong == nil {
+					return fmt.Errorf("%w; a signal is given by -s: `coppice kill %s -s %s`", err, safe(args[0]), safe(args[1]))
+				}
+			}
+			return err
+		},
 		ValidArgsFunction: a.completeNames,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			name, err := signalName(signal)

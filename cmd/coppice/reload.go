@@ -82,9 +82,9 @@ func (a *app) reload(ctx context.Context, dryRun bool) error {
 	}
 	switch {
 	case replaced != "" && dryRun:
-		a.note("the tree that runs was loaded from %s: all of it would be replaced by that of %s", replaced, req.File)
+		a.note("the tree that runs was loaded from %s; it would be that of %s from then on", replaced, req.File)
 	case replaced != "":
-		a.note("the tree was loaded from %s: it is that of %s now", replaced, req.File)
+		a.note("the tree was that of %s; from now on it is that of %s, which a bare `coppice reload` reads, too", replaced, req.File)
 	}
 	return a.failedChanges(result.Changes)
 }

@@ -12,7 +12,7 @@ for way in status events 'why db' logs 'stop db' 'start db' 'restart db'; do
 	no_err .
 done
 ok coppice plan -f other.toml
-err '^coppice: the tree that runs was loaded from .*/coppice.toml: all of it would be replaced by that of .*/other.toml$'
+err '^coppice: the tree that runs was loaded from .*/coppice.toml; it would be that of .*/other.toml from then on$'
 ok coppice plan -f coppice.toml
 no_err .
 ok coppice up -d -f other.toml --state other
@@ -22,9 +22,11 @@ ok coppice down -f other.toml --state other
 
 # A reload makes the tree that of another file, and says so.
 ok coppice reload -f other.toml
-err '^coppice: the tree was loaded from .*/coppice.toml: it is that of .*/other.toml now$'
+err '^coppice: the tree was that of .*/coppice.toml; from now on it is that of .*/other.toml, which a bare `coppice reload` reads, too$'
+ok coppice up -d
+out '^what runs was loaded from .*/other.toml; `coppice reload -f .*/coppice.toml` takes over this one$'
 ok coppice reload -f coppice.toml
-err '^coppice: the tree was loaded from .*/other.toml: it is that of .*/coppice.toml now$'
+err '^coppice: the tree was that of .*/other.toml; from now on it is that of .*/coppice.toml,'
 ok coppice reload -f coppice.toml
 no_err .
 

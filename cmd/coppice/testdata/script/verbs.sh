@@ -39,6 +39,8 @@ exits 2 coppice stop
 err '^coppice: NAME is missing; usage: coppice stop NAME'
 exits 2 coppice kill one two
 err '^coppice: "two" is one word too many; usage: coppice kill NAME'
+exits 2 coppice kill db HUP
+err '^coppice: "HUP" is one word too many; a signal is given by -s: `coppice kill db -s HUP`'
 exits 2 coppice check other.toml
 err '^coppice: a tree file is named by --file other.toml; usage: coppice check'
 exits 2 coppice stats
