@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"coppice/ipc"
 )
 
@@ -212,6 +214,21 @@ func TestDynamicChildRefusals(t *testing.T) {
 	b.must("start-child", "pool", "a", "--", "a")
 	if jobs := b.node("jobs"); len(jobs.Children) != 0 || jobs.MaxChildren != 2 {
 		t.Errorf("%+v", jobs)
+	}
+
+	// More than there can be descriptors for are refused, and nothing has failed.
+	daemon := b.tree().Daemon.PID
+	var limit unix.Rlimit
+	if err := unix.Prlimit(daemon, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = 66
+	if err := unix.Prlimit(daemon, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.client().StartChild(context.Background(), ipc.ChildRequest{Supervisor: "pool", Name: "b", Args: []string{"b"}})
+	if refusal, ok := errors.AsType[*ipc.Error](err); !ok || refusal.Code != ipc.CodeRefused || !strings.HasPrefix(refusal.Title, "cannot hold ") {
+		t.Errorf("%v", err)
 	}
 }
 

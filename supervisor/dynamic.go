@@ -134,7 +134,10 @@ func (r *runtime) mayStart(req ipc.ChildRequest, extra tree.Extra) error {
 		return refused("cannot start %s: %v", req.Name, err)
 	}
 	children := r.tree.Size()
-	return process.CheckDescriptors(children, children*(logs.PerChild+1)+min(logs.Fixed, 2*children))
+	if err := process.CheckDescriptors(children, children*(logs.PerChild+1)+min(logs.Fixed, 2*children)); err != nil {
+		return refused("%v", err)
+	}
+	return nil
 }
 
 // childStarted is the tree's answer to start-child, in words.
