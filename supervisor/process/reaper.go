@@ -120,7 +120,9 @@ func (r *Reaper) Run() {
 		case <-r.over:
 			over = true
 		}
-		r.work(all)
+		if r.begin() {
+			r.proceed(all)
+		}
 	}
 	r.forker.end()
 	r.mounts.close()
@@ -238,21 +240,12 @@ func (r *Reaper) wakeUp() {
 	}
 }
 
-// all is for work: whatever is queued.
+// all is for proceed: whatever is queued.
 const all = math.MaxInt
 
-// work does what is queued, unless somebody does, and says whether it did: at most so many
-// commands. A fork takes long beside everything else, so after each what is known by then
-// is told, and what is urgent, an end above all, does not wait for the rest.
-func (r *Reaper) work(most int) bool {
-	began := r.begin()
-	if began {
-		r.proceed(most)
-	}
-	return began
-}
-
-// proceed is work of the one who works.
+// proceed does what is queued, for the one who works: at most so many commands. A fork takes
+// long beside everything else, so after each what is known by then is told, and what is
+// urgent, an end above all, does not wait for the rest.
 func (r *Reaper) proceed(most int) {
 	for r.flush(); ; r.flush() {
 		urgent, command := r.next(most > 0)
