@@ -102,32 +102,31 @@ func (a *app) whatNow() string {
 				counted(len(plan.Adopt), "process still runs", "processes still run"))
 		}
 	}
-	if at := a.gaveUpAt(p); !at.IsZero() {
-		return fmt.Sprintf("; it gave up at %s: `coppice why root` says why, `coppice up` starts it anew", clock(a.now(), at))
+	if what, at := a.lastFailure(p); what != "" {
+		return fmt.Sprintf("; it %s at %s: `coppice why root` says why, `coppice up` starts it anew", what, clock(a.now(), at))
 	}
 	return "; `coppice up` starts one"
 }
 
-// gaveUpAt is when the last tree ended because its root gave up; zero: it did not,
-// or nobody knows.
-func (a *app) gaveUpAt(p place) time.Time {
-	var at time.Time
+// lastFailure is what the root of the last tree did that ended by itself, and when; "": it did
+// not, or nobody knows.
+func (a *app) lastFailure(p place) (what string, at time.Time) {
 	if p.state == "" {
-		return at
+		return "", at
 	}
 	// Who cannot read the record has no less to say.
 	_ = a.engine.events(p.state, func(e ipc.Event) error {
-		switch tree.Kind(e.Kind) {
-		case tree.DaemonStarted:
-			at = time.Time{}
-		case tree.GaveUp:
-			if e.Node == "root" {
-				at = e.Time
-			}
+		switch kind := tree.Kind(e.Kind); {
+		case kind == tree.DaemonStarted:
+			what = ""
+		case kind == tree.GaveUp && e.Node == "root":
+			what, at = "gave up", e.Time
+		case kind == tree.StartFailure && e.Node == "root":
+			what, at = "failed to start", e.Time
 		}
 		return nil
 	})
-	return at
+	return what, at
 }
 
 // whoNow says who has the tree after a daemon went away in the middle of an answer.

@@ -58,6 +58,9 @@ event() { printf '{"seq":%d,"time":"2026-01-02T03:04:05Z","node":"root","kind":"
 (event 1 daemon_started; event 2 gave_up) >.coppice/events
 exits 3 coppice status
 err 'it gave up at 2026-01-02 [0-9:]*: `coppice why root` says why, `coppice up` starts it anew$'
+(event 1 daemon_started; event 2 start_failed) >.coppice/events
+exits 3 coppice status
+err 'it failed to start at 2026-01-02 [0-9:]*: `coppice why root` says why, `coppice up` starts it anew$'
 event 3 daemon_started >>.coppice/events
 exits 3 coppice status
 err '\); `coppice up` starts one$'
