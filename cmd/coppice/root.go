@@ -63,7 +63,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong tree file,
 				return usagef("%v; a signal is given by -s: `coppice kill NAME -s %s`", err, word)
 			}
 		}
-		return usagef("%v; see `%s --help`", err, cmd.CommandPath())
+		return usagef("%s; see `%s --help`", flagFault(err), cmd.CommandPath())
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.state, "state", "", "the state folder `DIR` (default: .coppice beside the tree file; COPPICE_STATE)")
@@ -95,6 +95,25 @@ func (a *app) addFile(cmd *cobra.Command) {
 	}
 	cmd.Flags().StringVarP(&a.file, "file", letter, "", usage)
 	_ = cmd.MarkFlagFilename("file", "toml") // the flag is ours and exists
+}
+
+// flagFault says what is wrong with a flag, without the words that Go's own packages have
+// for a value that they cannot read.
+func flagFault(err error) string {
+	text, cause, found := strings.Cut(err.Error(), " flag: ")
+	if !found {
+		return err.Error()
+	}
+	for prefix, wanted := range map[string]string{
+		"strconv.ParseInt: ":  "a whole number",
+		"strconv.ParseBool: ": "true or false",
+		"time: ":              "a time like 10s or 1m30s",
+	} {
+		if strings.HasPrefix(cause, prefix) {
+			cause = "expected " + wanted
+		}
+	}
+	return text + " flag: " + cause
 }
 
 // usageArgs makes a usage error of what is wrong with the arguments.

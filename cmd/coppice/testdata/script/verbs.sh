@@ -39,6 +39,10 @@ exits 2 coppice stop
 err '^coppice: NAME is missing; usage: coppice stop NAME'
 exits 2 coppice kill one two
 err '^coppice: "two" is one word too many; usage: coppice kill NAME'
+exits 2 coppice logs -n x
+err '^coppice: invalid argument "x" for "-n, --lines" flag: expected a whole number; see `coppice logs --help`$'
+exits 2 coppice wait db --for ready --timeout 5
+err 'flag: expected a time like 10s or 1m30s; see'
 exits 2 coppice kill db HUP
 err '^coppice: "HUP" is one word too many; a signal is given by -s: `coppice kill db -s HUP`'
 exits 2 coppice check other.toml
