@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -509,5 +510,33 @@ func TestPlaces(t *testing.T) {
 	}
 	if r := outcome(t, b.inFolder(b.path("deep/er"), "status", "-f", "../../coppice.toml")); r.code != 0 {
 		t.Errorf("with a relative file: %d %s", r.code, r.errors)
+	}
+}
+
+// Of a process that has failed, `why` has the last lines, with a daemon and without; of one that
+// runs again, or that somebody stopped, it has none.
+func TestWhyHasTheLastWords(t *testing.T) {
+	t.Parallel()
+	b := plot(t, `
+[process.crashes]
+command = "for i in 1 2 3; do echo line $i; done; echo the port is taken >&2; exit 3"
+backoff = { initial = "1m" }
+[process.calm]
+command = "echo calm; exec sleep 1000"
+`)
+	b.up()
+	b.awaitKind(0, "crashes", "backoff")
+	b.must("stop", "calm")
+	lastWords := regexp.MustCompile(`\nThe last that it wrote:\n[0-9:.]+ crashes \| line 2\n.* line 3\n.* the port is taken\n$`)
+	for _, when := range []string{"with a daemon", "without"} {
+		if told := b.must("why", "crashes"); !lastWords.MatchString(told) {
+			t.Errorf("%s: %s", when, told)
+		}
+		if told := b.must("why", "calm"); strings.Contains(told, "wrote") {
+			t.Errorf("%s: %s", when, told)
+		}
+		if when == "with a daemon" {
+			b.must("down")
+		}
 	}
 }
