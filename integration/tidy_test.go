@@ -70,8 +70,8 @@ var coreImports = []string{"cmp", "container/heap", "container/list", "errors", 
 // goStatements are the goroutines that the product starts, counted. Another one
 // belongs into the table in supervisor/doc.go first.
 var goStatements = map[string]int{
-	"supervisor":         6, // reaper, server, link, signals, a reload that nobody waits for; a few that make threads and are gone
-	"supervisor/process": 6, // who waits for the ends of children; who waits for those of adopted processes; who forks with no_new_privs, and who makes room for descriptors, for that moment; who forks in a crowd, twice: not on the first thread
+	"supervisor":         5, // reaper, server, link, signals, a reload that nobody waits for
+	"supervisor/process": 7, // who waits for the ends of children; who waits for those of adopted processes; who forks with no_new_privs, and who makes room for descriptors, for that moment; who forks in a crowd, twice: not on the first thread; a few that make threads and are gone
 	"supervisor/keeper":  3, // the loop, who waits for descriptors, who sends what a full socket did not take
 	"supervisor/logs":    3, // mover, compressor, echo
 	"supervisor/probe":   3, // one that plans, a few that ask, one that hears notifications

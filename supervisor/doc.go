@@ -79,7 +79,7 @@
 // loop has ended.
 //
 // The threads under them are made at the beginning, a few more than it takes: later
-// the system may have none left (threads.go).
+// the system may have none left (process.SpareThreads).
 //
 // # Who owns what
 //

@@ -53,7 +53,7 @@ func Run(opts Options) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	spareThreads()
+	process.SpareThreads()
 	r.keeping.begun.Store(true)
 	if !r.keeping.resuming {
 		// From now on there is something to go on with. A daemon that dies before

@@ -16,17 +16,28 @@ import (
 // otherwise. A tree whose own file is gone is whoever's who asks for it here: that
 // file was moved, or is seen from elsewhere.
 func (a *app) another(t *ipc.Tree) error {
-	loaded := t.Daemon.File
-	if !a.byFile() || loaded == "" || isSameFile(a.abs(a.file), loaded) {
+	if !a.byFile() {
 		return nil
 	}
-	if _, err := os.Stat(loaded); errors.Is(err, fs.ErrNotExist) {
+	loaded, file := a.otherFile(t), a.abs(a.file)
+	if loaded == "" {
 		return nil
 	}
-	file := a.abs(a.file)
 	return &ipc.Error{Code: ipc.CodeRefused, Title: fmt.Sprintf(
 		"what runs here is %s, loaded from %s and not from %s: use `-f %s` for that one; the state of both would lie in %s, "+
 			"so give this one a folder of its own by `--state DIR`", t.Name, loaded, file, loaded, beside(file).state)}
+}
+
+// otherFile is the file that a tree was loaded from, "" if it is that of -f or gone.
+func (a *app) otherFile(t *ipc.Tree) string {
+	loaded := t.Daemon.File
+	if loaded == "" || isSameFile(a.abs(a.file), loaded) {
+		return ""
+	}
+	if _, err := os.Stat(loaded); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return loaded
 }
 
 // byFile says that the place of the tree is known by -f alone.
@@ -78,14 +89,10 @@ func (a *app) replaced(ctx context.Context, p place) string {
 	if a.file == "" {
 		return ""
 	}
-	t := a.trunk(ctx, p)
-	if t == nil || t.Daemon.File == "" || isSameFile(a.abs(a.file), t.Daemon.File) {
-		return ""
+	if t := a.trunk(ctx, p); t != nil {
+		return a.otherFile(t)
 	}
-	if _, err := os.Stat(t.Daemon.File); errors.Is(err, fs.ErrNotExist) {
-		return ""
-	}
-	return t.Daemon.File
+	return ""
 }
 
 // noteAnother tells beside the answer that the tree was loaded from another file than

@@ -73,13 +73,10 @@ func (r *Reaper) lookAtEnd(pid int) {
 	case <-r.ends.looked: // the last time
 	default:
 	}
-	idle := r.hurry(func() {
+	r.Do(func() {
 		r.childEnded(0)
 		r.ends.looked <- struct{}{}
 	})
-	if idle { // by now
-		r.wakeUp()
-	}
 	select {
 	case <-r.ends.looked:
 	case <-r.over:

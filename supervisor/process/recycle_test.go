@@ -23,20 +23,7 @@ var privatePIDs = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLON
 
 // spareThreads makes threads for Go's runtime to take: one that it made now could get the
 // number that is meant for a process, and keep it.
-var spareThreads = sync.OnceFunc(func() {
-	const most = 32
-	var all, here sync.WaitGroup
-	here.Add(most)
-	for range most {
-		all.Go(func() {
-			runtime.LockOSThread()
-			here.Done()
-			here.Wait() // all at once, so each has its own
-			runtime.UnlockOSThread()
-		})
-	}
-	all.Wait()
-})
+var spareThreads = sync.OnceFunc(process.SpareThreads)
 
 // nextPID makes the kernel give this number to the next process, or thread.
 func nextPID(t *testing.T, pid int) {

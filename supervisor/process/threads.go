@@ -1,7 +1,7 @@
-package supervisor
+package process
 
 import (
-	goruntime "runtime"
+	"runtime"
 	"sync"
 )
 
@@ -9,19 +9,19 @@ import (
 // use: for system calls that wait at the same time, and those of a few clients.
 const threadsSpare = 16
 
-// spareThreads makes threads while there may be any. The Go runtime keeps them, and
+// SpareThreads makes threads while there may be any. The Go runtime keeps them, and
 // takes one where it would else need a new one. Should the system allow no more
 // processes by then, it could only end the daemon: "failed to create new OS thread".
-func spareThreads() {
-	most := goruntime.GOMAXPROCS(0) + threadsSpare
+func SpareThreads() {
+	most := runtime.GOMAXPROCS(0) + threadsSpare
 	var all, here sync.WaitGroup
 	here.Add(most)
 	for range most {
 		all.Go(func() {
-			goruntime.LockOSThread()
+			runtime.LockOSThread()
 			here.Done()
 			here.Wait() // all at once, so each has its own
-			goruntime.UnlockOSThread()
+			runtime.UnlockOSThread()
 		})
 	}
 	all.Wait()
