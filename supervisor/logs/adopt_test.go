@@ -160,6 +160,22 @@ func cat(t *testing.T, o *logs.Outputs, script string) (pid int, say func(string
 	return child.Process.Pid, func(text string) { fmt.Fprint(in, text) }
 }
 
+// inodeOfAStranger is the number of a pipe that no other process has while the test
+// runs. A number that is made up may be that of any pipe of a child, its stdin's too.
+func inodeOfAStranger(t *testing.T) uint64 {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(r.Fd()), &stat); err != nil {
+		t.Fatal(err)
+	}
+	return stat.Ino
+}
+
 // With no reader left at all, the pipe is found through the process itself, also
 // when that has moved it, and what it wrote meanwhile is still there.
 func TestReopen(t *testing.T) {
@@ -187,8 +203,7 @@ func TestReopen(t *testing.T) {
 
 			s, _ := openIn(t, dir, nil)
 			wrong := o.Readers[0].Pipe
-			wrong.Inode++
-			wrong.Inode += uint64(len(o.Readers)) // no pipe of the process
+			wrong.Inode = inodeOfAStranger(t)
 			if err := s.Reopen(wrong, how, pid); err == nil || !strings.Contains(err.Error(), "does not hold") {
 				t.Errorf("another pipe is reopened: %v", err)
 			}
