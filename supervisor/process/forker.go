@@ -46,6 +46,12 @@ type forked struct {
 // startForker starts the thread; nil: this kernel, or a filter of system calls, has not
 // got what it needs.
 func startForker() *forker {
+	r, w, err := os.Pipe() // a file of this kind has the runtime make its epoll set, if it has none yet
+	if err != nil {
+		return nil
+	}
+	r.Close()
+	w.Close()
 	f := &forker{orders: make(chan forkOrder)}
 	ready := make(chan bool)
 	go f.run(ready)
