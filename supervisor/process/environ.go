@@ -22,17 +22,23 @@ const (
 
 // readEnviron appends the environment that a process was executed with to buffer,
 // NUL behind each variable; nothing and why, if it cannot be read. See
-// proc_pid_environ(5).
+// proc_pid_environ(5). There is none only if the process ran the same program before and
+// after it was looked for: the address behind it is another one with each execve(2).
 func readEnviron(pid int, buffer []byte) ([]byte, error) {
+	var before int64
 	for range execLooks {
 		environ, err := appendEnviron(pid, buffer)
 		if err != nil || len(environ) > len(buffer) {
 			return environ, err
 		}
-		if s, err := readStat(pid); err != nil || !s.executing() {
+		s, err := readStat(pid)
+		switch {
+		case err != nil, s.size == 0, s.envEnd != 0 && s.envEnd == before:
 			return environ, err
+		case s.envEnd == 0:
+			time.Sleep(execPause)
 		}
-		time.Sleep(execPause)
+		before = s.envEnd
 	}
 	return buffer, nil
 }

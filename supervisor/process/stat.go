@@ -21,8 +21,11 @@ type stat struct {
 	exit  unix.WaitStatus
 	shown bool
 
-	size   int64 // of its memory, 0: it is a zombie or part of the kernel
-	envEnd int64 // the address behind its environment, 0: there is none yet, or it is not shown
+	size int64 // of its memory, 0: it is a zombie or part of the kernel
+	// envEnd is the address behind its environment. 0: it is in the middle of an execve(2),
+	// the old program is gone and the new one has got no arguments and environment yet; or it
+	// is not shown, as the environment itself is not.
+	envEnd int64
 }
 
 // The fields that are read, counted as in the manual page.
@@ -126,11 +129,6 @@ func (s *stat) set(field int, n int64) {
 // ended says that it is a zombie. A main thread that has ended before others of its
 // process looks like one, too.
 func (s *stat) ended() bool { return s.state == 'Z' && s.threads <= 1 }
-
-// executing says that it is in the middle of an execve(2): the old program is gone,
-// and the new one has got no arguments and environment yet. It means something only of
-// a process whose environment may be read.
-func (s *stat) executing() bool { return s.size != 0 && s.envEnd == 0 }
 
 // cutLast cuts around the last of a separator.
 func cutLast(line []byte, separator byte) (before, after []byte) {

@@ -1,0 +1,43 @@
+package process
+
+import (
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// A process that executes one program after the other has its environment all the time:
+// a look between two of them is not taken for a process without any.
+func TestEnvironOfWhoExecutes(t *testing.T) {
+	again := `exec /bin/sh -c "$0" "$0"`
+	child := exec.Command("/bin/sh", "-c", again, again)
+	child.Env = []string{UnitVariable + "=tree:name:1"}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { child.Process.Kill(); child.Wait() })
+	var buffer []byte
+	for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); {
+		var err error
+		buffer, err = readEnviron(child.Process.Pid, buffer[:0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := unitVariable(buffer); got != "tree:name:1" {
+			t.Fatalf("the variable is %q in %q", got, buffer)
+		}
+	}
+}
+
+// Whoever was given no environment has none, and is not waited for.
+func TestEnvironOfNothing(t *testing.T) {
+	child := exec.Command("/bin/sleep", "1000")
+	child.Env = []string{}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { child.Process.Kill(); child.Wait() })
+	if environ, err := readEnviron(child.Process.Pid, nil); err != nil || len(environ) != 0 {
+		t.Errorf("%q, %v", environ, err)
+	}
+}
