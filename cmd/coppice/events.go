@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,43 +14,69 @@ import (
 	"coppice/tree"
 )
 
+// eventQuery says which events are shown.
+type eventQuery struct {
+	names  []string  // of these nodes; none: of all
+	since  time.Time // from then on
+	last   int       // so many of them at most, the last ones; negative: all
+	follow bool
+}
+
+// wants says whether an event is one of those, if there is no limit.
+func (q *eventQuery) wants(e ipc.Event) bool {
+	return !e.Time.Before(q.since) && (len(q.names) == 0 || slices.Contains(q.names, e.Node))
+}
+
 func (a *app) eventsCommand() *cobra.Command {
-	follow, last := false, -1
+	q, since := eventQuery{last: -1}, ""
 	cmd := &cobra.Command{
-		Use:   "events",
+		Use:   "events [NAME...]",
 		Short: "Shows the event record",
-		Long: `Shows what happened to the tree, and by which earlier event each one was caused.
-Without a daemon it reads what the last one left.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if follow && len(args) > 0 {
-				return errors.New(fileLetter(args[0]))
+		Long: `Shows what happened to the tree, or to the named nodes, and by which earlier event each
+one was caused. Without a daemon it reads what the last one left.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if q.follow && slices.ContainsFunc(args, isFileName) {
+				return errors.New(fileLetter(args[slices.IndexFunc(args, isFileName)]))
 			}
-			return wants(0, 0)(cmd, args)
+			return nil
 		},
-		RunE: runs(func(ctx context.Context, _ []string) error { return a.events(ctx, follow, last) }),
+		ValidArgsFunction: a.completeNames,
+		RunE: runs(func(ctx context.Context, args []string) (err error) {
+			q.names = args
+			if q.since, err = sinceTime(since, a.now()); err != nil {
+				return err
+			}
+			return a.events(ctx, q)
+		}),
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens from now on")
-	cmd.Flags().IntVarP(&last, "lines", "n", last, "only the last `N` events (default: all)")
+	cmd.Flags().BoolVarP(&q.follow, "follow", "f", false, "go on with what happens from now on")
+	cmd.Flags().IntVarP(&q.last, "lines", "n", q.last, "only the last `N` events (default: all)")
+	cmd.Flags().StringVar(&since, "since", "", "only what happened since `T`: 10m ago, or 2026-01-02T15:04:05Z")
 	return a.showsJSON(cmd)
 }
 
-// events shows the last events, all of them if last is negative.
-func (a *app) events(ctx context.Context, follow bool, last int) error {
+func (a *app) events(ctx context.Context, q eventQuery) error {
 	p, err := a.notedPlace(ctx)
 	if err != nil {
 		return err
 	}
+	if err := a.knowAll(ctx, p, q.names); err != nil {
+		return err
+	}
 	page := a.page()
 	emit := func(e ipc.Event) error {
-		if a.json {
+		switch {
+		case !q.wants(e):
+			return nil
+		case a.json:
 			return a.ndjson(e)
 		}
 		return a.print(page.eventLine(e) + "\n")
 	}
-	if last < 0 {
-		err = p.client().Events(ctx, 0, follow, emit)
+	if q.last < 0 {
+		err = p.client().Events(ctx, 0, q.follow, emit)
 	} else {
-		err = lastEvents(ctx, p, follow, last, emit)
+		err = lastEvents(ctx, p, q, emit)
 	}
 	if !errors.Is(err, ipc.ErrNoDaemon) {
 		return err
@@ -57,43 +85,63 @@ func (a *app) events(ctx context.Context, follow bool, last int) error {
 	if err != nil {
 		return err
 	}
-	if last >= 0 {
-		events = events[max(0, len(events)-last):]
+	if err := emitLast(events, q, emit); err != nil {
+		return err
+	}
+	if q.follow {
+		a.note("no daemon runs: there is nothing to follow")
+	}
+	return nil
+}
+
+// knowAll refuses names that are neither in the tree nor in the event record.
+func (a *app) knowAll(ctx context.Context, p place, wanted []string) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	t, events, err := a.known(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, name := range wanted {
+		happened := slices.ContainsFunc(events, func(e ipc.Event) bool { return e.Node == name })
+		if !happened && (t == nil || findNode(t, name) == nil) {
+			return noSuchName(name, knownNames(t, events))
+		}
+	}
+	return nil
+}
+
+// lastEvents are the last ones, and with follow what happens after them.
+func lastEvents(ctx context.Context, p place, q eventQuery, emit func(ipc.Event) error) error {
+	var events []ipc.Event
+	seen := uint64(0)
+	err := p.client().Events(ctx, 0, false, func(e ipc.Event) error {
+		seen = e.Seq
+		events = append(events, e)
+		return nil
+	})
+	if err == nil {
+		err = emitLast(events, q, emit)
+	}
+	if err != nil || !q.follow {
+		return err
+	}
+	return p.client().Events(ctx, seen, true, emit)
+}
+
+// emitLast shows the last of those that are wanted.
+func emitLast(events []ipc.Event, q eventQuery, emit func(ipc.Event) error) error {
+	events = slices.DeleteFunc(events, func(e ipc.Event) bool { return !q.wants(e) })
+	if q.last >= 0 {
+		events = events[max(0, len(events)-q.last):]
 	}
 	for _, e := range events {
 		if err := emit(e); err != nil {
 			return err
 		}
 	}
-	if follow {
-		a.note("no daemon runs: there is nothing to follow")
-	}
 	return nil
-}
-
-// lastEvents are so many, and with follow what happens after them.
-func lastEvents(ctx context.Context, p place, follow bool, last int, emit func(ipc.Event) error) error {
-	var kept []ipc.Event
-	seen := uint64(0)
-	err := p.client().Events(ctx, 0, false, func(e ipc.Event) error {
-		seen = e.Seq
-		if kept = append(kept, e); len(kept) > last {
-			kept = kept[1:]
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, e := range kept {
-		if err := emit(e); err != nil {
-			return err
-		}
-	}
-	if !follow {
-		return nil
-	}
-	return p.client().Events(ctx, seen, true, emit)
 }
 
 // leftEvents is the record that the last daemon left; without one there never
@@ -114,7 +162,7 @@ func (a *app) leftEvents(p place) ([]ipc.Event, error) {
 // of its cause.
 func (p page) eventLine(e ipc.Event) string {
 	text := fmt.Sprintf("%s %6d  %-14s %s",
-		p.brush.paint(dim, e.Time.In(p.now.Location()).Format("15:04:05.000")), e.Seq,
+		p.brush.paint(dim, stamp(p.now, e.Time)), e.Seq,
 		safe(e.Node), p.brush.paint(kindPaint(e.Kind), safe(e.Kind)))
 	if about := eventDetails(e); about != "" {
 		text += ": " + safe(about)

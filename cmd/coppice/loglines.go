@@ -64,6 +64,6 @@ func (p page) logLine(l ipc.LogLine, width int) string {
 func (p page) logPrefix(l ipc.LogLine, width int) string {
 	name := safe(l.Node)
 	blanks := strings.Repeat(" ", max(0, width-utf8.RuneCountInString(name)))
-	return p.brush.paint(dim, l.Time.In(p.now.Location()).Format("15:04:05.000")) + " " +
+	return p.brush.paint(dim, stamp(p.now, l.Time)) + " " +
 		p.brush.paint(ofName(l.Node), name+blanks+" |") + " "
 }

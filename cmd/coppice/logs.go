@@ -110,11 +110,16 @@ func (a *app) meantFile(q ipc.LogQuery, err error) error {
 		return err
 	}
 	for _, name := range q.Names {
-		if _, wrong := os.Stat(a.abs(name)); wrong == nil || strings.Contains(name, "/") || strings.HasSuffix(name, ".toml") {
+		if _, wrong := os.Stat(a.abs(name)); wrong == nil || isFileName(name) {
 			return &ipc.Error{Code: refusal.Code, Title: refusal.Title + "; " + fileLetter(name)}
 		}
 	}
 	return err
+}
+
+// isFileName says whether a word looks like a file's name, and not like a node's.
+func isFileName(name string) bool {
+	return strings.Contains(name, "/") || strings.HasSuffix(name, ".toml")
 }
 
 // fileLetter says what -f is where it is to follow.

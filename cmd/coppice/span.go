@@ -35,12 +35,17 @@ func ago(now, then time.Time) string { return span(now.Sub(then)) }
 
 // clock is a moment for people who look at it soon: the time alone, and the date
 // too when it is another day.
-func clock(now, then time.Time) string {
+func clock(now, then time.Time) string { return dated(now, then, time.TimeOnly) }
+
+// stamp is clock with milliseconds.
+func stamp(now, then time.Time) string { return dated(now, then, "15:04:05.000") }
+
+func dated(now, then time.Time, layout string) string {
 	then = then.In(now.Location())
-	if then.Format(time.DateOnly) == now.Format(time.DateOnly) {
-		return then.Format(time.TimeOnly)
+	if then.Format(time.DateOnly) != now.Format(time.DateOnly) {
+		layout = time.DateOnly + " " + layout
 	}
-	return then.Format(time.DateOnly + " " + time.TimeOnly)
+	return then.Format(layout)
 }
 
 // byteSize is a size in binary units.

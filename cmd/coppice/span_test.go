@@ -32,4 +32,10 @@ func TestClockNamesAnotherDay(t *testing.T) {
 	if got := clock(noon, before(13*time.Hour)); got != "2026-11-21 23:00:00" {
 		t.Error(got)
 	}
+	if got := stamp(noon, before(time.Hour)); got != "11:00:00.000" {
+		t.Error(got)
+	}
+	if got := stamp(noon, before(13*time.Hour)); got != "2026-11-21 23:00:00.000" {
+		t.Error(got)
+	}
 }

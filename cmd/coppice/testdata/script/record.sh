@@ -6,8 +6,8 @@ ok coppice up -d
 ok coppice stop db
 
 ok coppice logs
-out '^[0-9][0-9]:00:00\.000 db \| red\\x1b]0;title\\x07$'
-out '^[0-9][0-9]:00:00\.001 worker \| tab	here ünï$'
+out '^2026-11-2[123] [0-9][0-9]:00:00\.000 db \| red\\x1b]0;title\\x07$'
+out '^2026-11-2[123] [0-9][0-9]:00:00\.001 worker \| tab	here ünï$'
 ok coppice logs --json db
 out '"node":"db"'
 ok coppice logs --raw db
@@ -25,6 +25,18 @@ out ' 3  db +stopped  \(because of 2\)$'
 no_out 'requested'
 ok coppice events -n 0
 no_out .
+ok coppice events root
+no_out ' db '
+ok coppice events db root -n 1
+out ' 3  db +stopped'
+no_out 'requested'
+ok coppice events db --since 2000-01-01T00:00:00Z
+out ' 2  db +requested'
+ok coppice events db --since 2100-01-01T00:00:00Z
+no_out .
+exits 2 coppice events --since yesterday
+exits 4 coppice events dbb
+err 'did you mean db'
 ok coppice -f missing.toml events
 ok coppice --file missing.toml logs -f
 ok coppice events --json
@@ -44,6 +56,10 @@ no_out 'torn'
 ok coppice events -n 1
 out 'daemon_stopping: down'
 no_out 'requested'
+ok coppice events db
+out ' 3  db +stopped'
+no_out 'daemon_stopping'
+exits 4 coppice events dbb
 ok coppice events -f
 err 'no daemon runs: there is nothing to follow'
 ok coppice why db
