@@ -67,7 +67,7 @@ func (e ending) answered() bool { return e.err == nil || errors.Is(e.err, ErrDae
 // refuses, and then nobody is there for a moment.
 func (e ending) away() bool {
 	refusal, refused := errors.AsType[*Error](e.err)
-	return refused && refusal.Code == CodeRefused || errors.Is(e.err, ErrNoDaemon)
+	return refused && (refusal.Code == CodeRefused || refusal.Code == CodeEnded) || errors.Is(e.err, ErrNoDaemon)
 }
 
 // keepUp tries to follow something again and again, each time behind what was

@@ -19,6 +19,7 @@ const (
 	CodeBadTree   Code = "bad_tree"  // exit 2: Faults has the tree file's faults as text
 	CodeBadInput  Code = "bad_input" // exit 2: the request itself is wrong
 	CodeNoNode    Code = "no_node"   // exit 4
+	CodeEnded     Code = "ended"     // exit 3: there is a daemon for a moment more, and no tree
 	CodeInternal  Code = "internal"  // exit 1
 )
 
@@ -34,6 +35,13 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Title }
+
+// HasEnded says that a daemon has refused something because its tree has ended: it is about
+// to end, too.
+func HasEnded(err error) bool {
+	refusal, refused := errors.AsType[*Error](err)
+	return refused && refusal.Code == CodeEnded
+}
 
 // ErrNoDaemon is the error of a Client when nobody listens at its socket.
 var ErrNoDaemon = errors.New("no daemon runs for this tree")
@@ -70,6 +78,8 @@ func kind(c Code) (title string, status int) {
 	switch c {
 	case CodeRefused:
 		return "The request was refused", http.StatusConflict
+	case CodeEnded:
+		return "The tree has ended", http.StatusConflict
 	case CodeForbidden:
 		return "This peer may not speak to the daemon", http.StatusForbidden
 	case CodeBadTree:

@@ -138,6 +138,7 @@ func TestRefusalsCrossTheSocket(t *testing.T) {
 		refuse error
 		want   ipc.Error
 	}{
+		{&ipc.Error{Code: ipc.CodeEnded, Title: "it has ended"}, ipc.Error{Code: ipc.CodeEnded, Title: "it has ended", Status: 409}},
 		{&ipc.Error{Code: ipc.CodeRefused, Title: "db is restarting"}, ipc.Error{Code: ipc.CodeRefused, Title: "db is restarting", Status: 409}},
 		{&ipc.Error{Code: ipc.CodeNoNode, Title: "no dbb"}, ipc.Error{Code: ipc.CodeNoNode, Title: "no dbb", Status: 404}},
 		{&ipc.Error{Code: ipc.CodeBadTree, Title: "wrong", Faults: "a:1:2\n^"}, ipc.Error{Code: ipc.CodeBadTree, Title: "wrong", Faults: "a:1:2\n^", Status: 422}},

@@ -20,7 +20,10 @@ import (
 // connections, and what it needs of the tree it asks of the loop.
 
 // errEnded is the answer to who asks a daemon that has nothing left to run.
-var errEnded = &ipc.Error{Code: ipc.CodeRefused, Title: "the tree has ended, and its daemon with it"}
+var errEnded = &ipc.Error{Code: ipc.CodeEnded, Title: "the tree has ended, and its daemon with it"}
+
+// errCutShort is the answer to whose request the tree has ended over.
+var errCutShort = &ipc.Error{Code: ipc.CodeRefused, Title: errEnded.Title}
 
 // errNotSplit is the answer to who wants one of two outputs where there is one.
 var errNotSplit = &ipc.Error{Code: ipc.CodeRefused, Title: "standard error has no log of its own here: it shares that of standard output, or never was written; leave --stderr out"}
@@ -83,7 +86,7 @@ func (r *runtime) await(ctx context.Context, answer <-chan tree.Reply, patient b
 		case reply := <-answer:
 			return reply, true, nil
 		default:
-			return tree.Reply{}, false, errEnded
+			return tree.Reply{}, false, errCutShort
 		}
 	case <-ctx.Done():
 		return tree.Reply{}, false, ctx.Err()

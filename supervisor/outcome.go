@@ -43,7 +43,7 @@ func (r *runtime) outcome(cmd ipc.Command, reply tree.Reply) (*ipc.Result, error
 	case tree.Unkillable:
 		return nil, refused("%s cannot be killed: %s; coppice starts no other one beside it and goes on once it has ended", name, reply.Cause)
 	case tree.ShuttingDown:
-		return nil, errEnded
+		return nil, refused("cannot %s %s: the tree is being stopped, and its daemon with it", cmd.Verb, name)
 	}
 	return nil, refused("cannot %s %s: %s", cmd.Verb, name, cmp.Or(reply.Cause, string(reply.Refusal)))
 }
@@ -53,7 +53,7 @@ func outcomeAtEnd(cmd ipc.Command, reply tree.Reply) (*ipc.Result, error) {
 	if reply.Refusal == "" {
 		return &ipc.Result{Message: fmt.Sprintf("%s of %s is done, and the tree has ended", cmd.Verb, cmd.Node)}, nil
 	}
-	return nil, errEnded
+	return nil, errCutShort
 }
 
 func (r *runtime) success(cmd ipc.Command, reply tree.Reply) *ipc.Result {

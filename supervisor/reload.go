@@ -89,7 +89,7 @@ func (r *runtime) apply(ctx context.Context, config *configs.Config, handed func
 		}
 		return &ipc.ReloadResult{Changes: o.changes}, nil
 	case <-r.done:
-		return nil, errEnded
+		return nil, errCutShort
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -111,7 +111,7 @@ func (r *runtime) askReload(ctx context.Context, cmd ipc.Command) (*ipc.Result, 
 	case o := <-done:
 		return o.result, o.err
 	case <-r.done:
-		return nil, errEnded
+		return nil, errCutShort
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -50,6 +50,8 @@ func (a *app) upOnce(ctx context.Context, p place, file string, watch bool) erro
 			return cmp.Or(a.awaitTurn(ctx, p, held.PID), ipc.ErrNoDaemon)
 		}
 		return err
+	case ipc.HasEnded(err):
+		return cmp.Or(a.awaitEnds(ctx, p, ends{}), ipc.ErrNoDaemon)
 	case err != nil:
 		return err
 	case t.Daemon.Stopping:

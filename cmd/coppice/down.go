@@ -58,6 +58,9 @@ func (a *app) awaitEnd(ctx context.Context, p place, t *ipc.Tree) error {
 
 func (a *app) awaitEnds(ctx context.Context, p place, e ends) error {
 	return a.patiently(func() error { return e.await(ctx, p) }, func() string {
+		if e.daemon.PID == 0 {
+			return "the daemon of the last tree is ending"
+		}
 		return fmt.Sprintf("the daemon with pid %d is stopping its tree", e.daemon.PID)
 	})
 }

@@ -74,13 +74,12 @@ func (e ends) await(ctx context.Context, p place) error {
 func (e ends) awaitSocket(ctx context.Context, p place) error {
 	for {
 		t, err := p.client().Trunk(ctx)
-		refusal, refused := errors.AsType[*ipc.Error](err)
 		switch {
 		case errors.Is(err, ipc.ErrNoDaemon):
 			return nil
 		case err == nil && !t.Daemon.Stopping && !t.Daemon.StartedAt.Equal(e.daemon.StartedAt):
 			return nil
-		case refused && refusal.Code == ipc.CodeRefused: // its tree has ended, and it soon will
+		case ipc.HasEnded(err): // and it soon will
 		case err != nil && !errors.Is(err, ipc.ErrDaemonGone):
 			return err
 		}

@@ -36,6 +36,9 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...)}
 }
 
+// hasNoTree says that no daemon runs, or one that has nothing left to run.
+func hasNoTree(err error) bool { return errors.Is(err, ipc.ErrNoDaemon) || ipc.HasEnded(err) }
+
 // codeOf is the exit code of a command that ended with err.
 func codeOf(err error) int {
 	if done, ok := errors.AsType[outcome](err); ok {
@@ -65,6 +68,8 @@ func codeOfRefusal(code ipc.Code) int {
 		return exitUsage
 	case ipc.CodeNoNode:
 		return exitNoName
+	case ipc.CodeEnded:
+		return exitNone
 	default:
 		return exitRefused
 	}

@@ -84,7 +84,7 @@ func (a *app) logs(ctx context.Context, q ipc.LogQuery) error {
 // oldLogs shows what was written until now.
 func (a *app) oldLogs(ctx context.Context, p place, q ipc.LogQuery, emit func(ipc.LogLine) error) error {
 	err := p.client().Logs(ctx, q, emit)
-	if errors.Is(err, ipc.ErrNoDaemon) {
+	if hasNoTree(err) {
 		return a.leftLogs(p, q, emit)
 	}
 	return a.suggestForLogs(ctx, p, q, err)
@@ -141,7 +141,7 @@ func (a *app) followLogs(ctx context.Context, p place, q ipc.LogQuery) error {
 	q.Positions = true
 	err := p.client().Logs(ctx, q, emit)
 	switch {
-	case errors.Is(err, ipc.ErrNoDaemon):
+	case hasNoTree(err):
 		if err := a.leftLogs(p, q, emit); err != nil {
 			return err
 		}

@@ -63,6 +63,8 @@ func (a *app) upTurn(ctx context.Context, p place) error {
 		return a.relieve(ctx, p)
 	case err == nil:
 		return runsAlready(t.Daemon)
+	case ipc.HasEnded(err):
+		return a.awaitEnds(ctx, p, ends{})
 	case !errors.Is(err, ipc.ErrNoDaemon):
 		return err
 	}

@@ -111,7 +111,8 @@ func (w *waiter) wait(ctx context.Context, c *ipc.Client) (*ipc.Tree, error) {
 			}
 		})
 	}()
-	return w.follow(ctx, c, t, newest(t), news, ended)
+	look := func(ctx context.Context) (*ipc.Tree, error) { return w.look(ctx, c) }
+	return w.follow(ctx, look, t, newest(t), news, ended)
 }
 
 // look fetches the tree; a name may have been unknown ever, or since a reload.
@@ -155,7 +156,7 @@ func (w *waiter) checked(t *ipc.Tree) error {
 }
 
 // follow looks at the tree after each piece of news about the nodes.
-func (w *waiter) follow(ctx context.Context, c *ipc.Client, t *ipc.Tree, began uint64, news <-chan ipc.Event, ended <-chan error) (*ipc.Tree, error) {
+func (w *waiter) follow(ctx context.Context, look func(context.Context) (*ipc.Tree, error), t *ipc.Tree, began uint64, news <-chan ipc.Event, ended <-chan error) (*ipc.Tree, error) {
 	for {
 		select {
 		case e := <-news:
@@ -163,7 +164,7 @@ func (w *waiter) follow(ctx context.Context, c *ipc.Client, t *ipc.Tree, began u
 				continue
 			}
 			w.learn(e, began)
-			now, err := w.look(ctx, c)
+			now, err := look(ctx)
 			if daemonEnded(err) {
 				continue // the rest of the events says how it went
 			}
@@ -186,7 +187,7 @@ func (w *waiter) follow(ctx context.Context, c *ipc.Client, t *ipc.Tree, began u
 }
 
 func daemonEnded(err error) bool {
-	return errors.Is(err, ipc.ErrDaemonGone) || errors.Is(err, ipc.ErrNoDaemon)
+	return errors.Is(err, ipc.ErrDaemonGone) || hasNoTree(err)
 }
 
 // allEnded says that the tree has ended and that this is what was waited for: all

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"testing"
 
 	"coppice/ipc"
@@ -24,5 +25,20 @@ func TestWaitForOneThatVanishes(t *testing.T) {
 		if err := w.present(empty); (err == nil) != c.wanted {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+}
+
+// A daemon that has nothing left to run and says so is as good as none: how it went, the
+// rest of the events says.
+func TestWaitOutlastsTheTree(t *testing.T) {
+	w := waiter{names: []string{"q"}, goal: "stopped", known: true, ended: map[string]bool{}}
+	news, ended := make(chan ipc.Event), make(chan error)
+	go func() {
+		news <- ipc.Event{Seq: 7, Node: "q", Kind: "exited"}
+		ended <- nil
+	}()
+	look := func(context.Context) (*ipc.Tree, error) { return nil, &ipc.Error{Code: ipc.CodeEnded} }
+	if _, err := w.follow(context.Background(), look, nil, 0, news, ended); err != nil {
+		t.Error(err)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -90,7 +89,7 @@ func (a *app) lastWords(ctx context.Context, p place, name string) string {
 // known is the tree, nil without a daemon, and the event record.
 func (a *app) known(ctx context.Context, p place) (*ipc.Tree, []ipc.Event, error) {
 	t, err := a.askTree(ctx, p, false)
-	if errors.Is(err, ipc.ErrNoDaemon) {
+	if hasNoTree(err) {
 		events, err := a.leftEvents(p)
 		return nil, events, err
 	}

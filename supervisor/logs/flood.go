@@ -2,6 +2,7 @@ package logs
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -51,15 +52,15 @@ type flood struct {
 
 // pace is what the mover knows of the pace of one pipe.
 type pace struct {
-	movedAt time.Time // when it last had something
-	turns   int       // in how many turns in a row it had
-	fills   int       // in how many of them it gave half a chunk or more, lately
-	grown   bool
+	movedAt time.Time   // when it last had something
+	turns   int         // in how many turns in a row it had
+	fills   int         // in how many of them it gave half a chunk or more, lately
+	grown   atomic.Bool // changed with the sink's fileMu, read without it, too
 }
 
 // most is how many bytes of a pipe are moved at once.
 func (p *pipe) most() int64 {
-	if p.pace.grown {
+	if p.pace.grown.Load() {
 		return grownChunk
 	}
 	return chunkMax
@@ -145,12 +146,12 @@ func (m *mover) floods(p *pipe, moved int64) bool {
 // grow makes a pipe larger that is full again and again. If it cannot be, it
 // stays as it is. The caller holds its sink's fileMu, as that of shrink does.
 func (m *mover) grow(p *pipe) {
-	if p.pace.grown || p.pace.fills < grownAfter || m.store.grown.Load() >= grownMax {
+	if p.pace.grown.Load() || p.pace.fills < grownAfter || m.store.grown.Load() >= grownMax {
 		return
 	}
 	p.pace.fills = 0
 	if size, err := unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, grownSize); err == nil && size >= grownSize {
-		p.pace.grown = true
+		p.pace.grown.Store(true)
 		m.store.grown.Add(1)
 	}
 }
@@ -158,13 +159,13 @@ func (m *mover) grow(p *pipe) {
 // shrink gives back the room of a pipe that does not need it any more; false: it
 // holds too much.
 func (s *Store) shrink(p *pipe) bool {
-	if !p.pace.grown {
+	if !p.pace.grown.Load() {
 		return true
 	}
 	if _, err := unix.FcntlInt(uintptr(p.fd), unix.F_SETPIPE_SZ, chunkMax); err == unix.EBUSY {
 		return false
 	}
-	p.pace.grown = false
+	p.pace.grown.Store(false)
 	s.grown.Add(-1)
 	return true
 }

@@ -21,7 +21,7 @@ type pipe struct {
 	// flooding says that the mover visits it turn by turn instead of waiting for a
 	// report of the set, in which it is not; it is guarded by the sink's fileMu.
 	flooding bool
-	pace     pace // is the mover's, but for grown, which fileMu guards
+	pace     pace // is the mover's, but for grown
 	// cutting says that the end of a line whose beginning was thrown away is still
 	// to come: it is thrown away too.
 	cutting bool
