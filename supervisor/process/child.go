@@ -223,7 +223,10 @@ func (r *Reaper) mainGone(c *child, err error) {
 	if err != nil && err != unix.ESRCH {
 		r.refused(c, "SIGKILL", err) // by those who are left, not by the zombie
 	}
-	r.draining[c.group.number] = c
+	r.draining[c.ref] = c
+	if !c.group.gone {
+		r.groups[c.group.number] = c
+	}
 	r.drain(c)
 }
 
@@ -231,11 +234,11 @@ func (r *Reaper) mainGone(c *child, err error) {
 // group if that is draining: it may have been the last member.
 func (r *Reaper) orphanEnded(pid int) {
 	group := 0
-	if len(r.draining) > 0 {
+	if len(r.groups) > 0 {
 		group, _ = unix.Getpgid(pid) // asked before the zombie is gone
 	}
 	reap(pid)
-	if c := r.draining[group]; c != nil {
+	if c := r.groups[group]; c != nil {
 		r.settle(c)
 		return
 	}
@@ -299,8 +302,9 @@ func (r *Reaper) exited(c *child) {
 	case c.cgroup != nil:
 		r.cgroups.doubt(c.cgroup)
 	}
-	if r.draining[c.group.number] == c {
-		delete(r.draining, c.group.number)
+	delete(r.draining, c.ref)
+	if r.groups[c.group.number] == c {
+		delete(r.groups, c.group.number)
 	}
 	delete(r.children, c.ref)
 	if r.named[c.ref.ID] == c {

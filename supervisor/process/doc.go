@@ -98,7 +98,8 @@
 // can only ever mean the group it was opened for. On older kernels the number is
 // used; then a stranger could be hit if all numbers were given out once between
 // two looks at the group, and if that stranger had become a group leader. A child
-// that gets the number of a draining group proves that this group is gone.
+// that gets the number of a draining group proves that this group is gone; who has left it
+// is looked for still.
 //
 // # What is written down
 //

@@ -43,23 +43,29 @@ func readEnviron(pid int, buffer []byte) ([]byte, error) {
 	return buffer, nil
 }
 
-// appendEnviron is readEnviron of this moment.
+// appendEnviron is readEnviron of this moment. It is all in one read(2), for a descriptor
+// reads of the program that ran when it was opened, and nothing any more after that one.
 func appendEnviron(pid int, buffer []byte) ([]byte, error) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/environ", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	for room := environBytes / 4; ; room *= 4 {
+		buffer = slices.Grow(buffer, room)
+		n, err := readOnce("/proc/"+strconv.Itoa(pid)+"/environ", buffer[len(buffer):cap(buffer)])
+		if err != nil || n < cap(buffer)-len(buffer) {
+			return buffer[:len(buffer)+max(n, 0)], err
+		}
+	}
+}
+
+// readOnce reads the beginning of a file.
+func readOnce(path string, buffer []byte) (n int, err error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return buffer, err
+		return 0, err
 	}
 	defer unix.Close(fd)
 	for {
-		buffer = slices.Grow(buffer, environBytes/4)
-		n, err := unix.Read(fd, buffer[len(buffer):cap(buffer)])
-		if err == unix.EINTR {
-			continue
+		if n, err = unix.Read(fd, buffer); err != unix.EINTR {
+			return n, err
 		}
-		if err != nil || n <= 0 {
-			return buffer, err
-		}
-		buffer = buffer[:len(buffer)+n]
 	}
 }
 

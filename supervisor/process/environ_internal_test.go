@@ -2,6 +2,7 @@ package process
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -9,9 +10,15 @@ import (
 // A process that executes one program after the other has its environment all the time:
 // a look between two of them is not taken for a process without any.
 func TestEnvironOfWhoExecutes(t *testing.T) {
+	t.Run("small", func(t *testing.T) { wantUnitAlways(t, nil) })
+	t.Run("large", func(t *testing.T) { wantUnitAlways(t, []string{"LARGE=" + strings.Repeat("x", 3*environBytes)}) })
+}
+
+// wantUnitAlways looks at such a process that has other variables before its mark.
+func wantUnitAlways(t *testing.T, others []string) {
 	again := `exec /bin/sh -c "$0" "$0"`
 	child := exec.Command("/bin/sh", "-c", again, again)
-	child.Env = []string{UnitVariable + "=tree:name:1"}
+	child.Env = append(others, UnitVariable+"=tree:name:1")
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +31,7 @@ func TestEnvironOfWhoExecutes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := unitVariable(buffer); got != "tree:name:1" {
-			t.Fatalf("the variable is %q in %q", got, buffer)
+			t.Fatalf("the variable is %q in %d bytes", got, len(buffer))
 		}
 	}
 }

@@ -23,6 +23,7 @@ func beEscapedParent() {
 	must(err)
 	fmt.Println("member")
 	if file := os.Getenv("PIDFILE"); file != "" {
+		must(os.WriteFile(file+".parent", fmt.Append(nil, os.Getpid()), 0o600))
 		must(os.WriteFile(file, fmt.Append(nil, pid), 0o600))
 	}
 	_, err = syscall.Wait4(pid, nil, 0, nil)

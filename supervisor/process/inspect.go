@@ -23,7 +23,7 @@ func (r *Reaper) inspect(ref tree.Ref) {
 	}
 	left := r.survivors(c)
 	if len(left) == 0 {
-		if r.draining[c.group.number] == c {
+		if r.draining[ref] == c {
 			r.settle(c)
 		}
 		return
@@ -46,11 +46,13 @@ func (r *Reaper) survivors(c *child) []int {
 		pids = c.cgroup.members()
 	}
 	if c.cgroup == nil || c.loose || r.mains[c.group.number] == c {
-		r.census = nil
-		for _, m := range r.members(c.group.number) {
-			pids = append(pids, m.pid)
+		if !c.group.gone {
+			r.census = nil
+			for _, m := range r.members(c.group.number) {
+				pids = append(pids, m.pid)
+			}
+			r.census = nil
 		}
-		r.census = nil
 		for _, id := range r.strays(c) {
 			pids = append(pids, id.PID)
 		}

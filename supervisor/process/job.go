@@ -149,13 +149,8 @@ func (r *Reaper) forkJob(j *job) *failure {
 	}
 	pid := j.pid
 	j.pipe = ends[0]
+	r.numberWasFree(pid)
 	r.mainJobs[pid] = j
-	if old := r.draining[pid]; old != nil {
-		r.exited(old) // the number was free, as for a child
-	}
-	if old := r.mains[pid]; old != nil {
-		r.superseded(old)
-	}
 	_ = unix.SetNonblock(j.pipe, true) // it cannot fail for a pipe
 	r.listen(j)
 	return nil

@@ -36,7 +36,8 @@ type Reaper struct {
 	mains    map[int]*child      // by pid: the main process is not known to be gone
 	named    map[string]*child   // the latest of each name
 	scans    scans
-	draining map[int]*child        // by pid: it is, its group lives
+	draining map[tree.Ref]*child   // its main process is gone, and something of it is left
+	groups   map[int]*child        // by pid: it is draining, and nobody else has got the number
 	attempts map[tree.Ref]*attempt // starts to be tried again
 	handles  bool                  // groups can be signalled through a pidfd
 
@@ -87,7 +88,8 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 		children: map[tree.Ref]*child{},
 		mains:    map[int]*child{},
 		named:    map[string]*child{},
-		draining: map[int]*child{},
+		draining: map[tree.Ref]*child{},
+		groups:   map[int]*child{},
 		attempts: map[tree.Ref]*attempt{},
 		watched:  map[int]*child{},
 		sought:   map[tree.Ref]*child{},

@@ -159,9 +159,7 @@ func drained(t *testing.T, w *world, gone func(ref tree.Ref, number int)) tree.R
 	if err := unix.Kill(member, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for unix.Kill(-pid, 0) != unix.ESRCH { // its parent reaps it in a moment
-		runtime.Gosched()
-	}
+	await(t, readPID(t, file+".parent"), unix.WEXITED) // it has reaped its child, and is the reaper's
 	gone(ref, pid)
 	resume()
 	return ref
@@ -456,5 +454,39 @@ func eitherKernel(t *testing.T, test func(t *testing.T)) {
 		test(t)
 	default:
 		t.Skip("other tests do this")
+	}
+}
+
+// A new child gets the number of a draining one whose group is empty, but of which a
+// process lives that has left it: the end of that one is what the old child waits for.
+func TestNumberOfADrainingChildWithAStray(t *testing.T) {
+	if !inside(t, "first process", privatePIDs) {
+		return
+	}
+	w := newWorld(t)
+	w.Do(func() { w.Contain("tree", nil, "none") })
+	ref := w.ref()
+	file := filepath.Join(t.TempDir(), "stray")
+	w.Start(ref, process.Command{
+		Argv: []string{"sh", "-c", `setsid sh -c 'trap "" TERM; echo $$ >` + file + `; exec sleep 1000' & wait`},
+		Env:  append([]string{process.Unit("tree", ref.ID, ref.Generation)}, environment...),
+	})
+	pid := nextIs[process.Started](w).PID
+	stray := readPID(t, file)
+	w.Stop(ref, "SIGTERM", false)
+	for unix.Kill(-pid, 0) != unix.ESRCH {
+		runtime.Gosched()
+	}
+	for got := 0; got != pid; { // a thread of ours may be faster
+		nextPID(t, pid)
+		heir, number := w.start(process.Command{Argv: []string{"sleep", "1000"}, Env: environment})
+		got = number
+		w.Kill(heir)
+		w.wantExit(heir, tree.Exit{Signal: "SIGKILL"})
+	}
+	w.Kill(ref)
+	w.wantExit(ref, tree.Exit{Signal: "SIGTERM"})
+	if unix.Kill(stray, 0) != unix.ESRCH && !isZombie(stray) {
+		t.Errorf("the end was told, and its process %d lives", stray)
 	}
 }

@@ -85,18 +85,26 @@ func (r *Reaper) enter(a *attempt, pid int) *child {
 	crash.Point("spawn.noted")
 	a.command.close()
 	delete(r.attempts, a.ref)
-	if old := r.draining[pid]; old != nil {
-		r.exited(old) // the number was free, so nobody is left in that group
-	}
-	if old := r.mains[pid]; old != nil {
-		r.superseded(old)
-	}
+	r.numberWasFree(pid)
 	c := &child{ref: a.ref, group: group{number: pid}, cgroup: a.cgroup}
 	c.loose = a.cgroup != nil && r.cgroups.late
 	r.children[a.ref] = c
 	r.mains[pid] = c
 	r.named[a.ref.ID] = c
 	return c
+}
+
+// numberWasFree ends the groups of those who had the number of a new child, or of a job.
+// Those who have left such a group have numbers of their own, and are looked for still.
+func (r *Reaper) numberWasFree(pid int) {
+	if old := r.groups[pid]; old != nil {
+		old.group.gone = true
+		delete(r.groups, pid)
+		r.settle(old)
+	}
+	if old := r.mains[pid]; old != nil {
+		r.superseded(old)
+	}
 }
 
 // failed gives an attempt up.

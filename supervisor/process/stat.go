@@ -48,13 +48,8 @@ const statMax = 2048
 // readStat reads the stat of a process. It is asked for every child that is
 // started, so it takes no detour.
 func readStat(pid int) (stat, error) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return stat{}, err
-	}
-	defer unix.Close(fd)
 	var line [statMax]byte
-	n, err := unix.Read(fd, line[:])
+	n, err := readOnce("/proc/"+strconv.Itoa(pid)+"/stat", line[:])
 	if err != nil {
 		return stat{}, err
 	}
