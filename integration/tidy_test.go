@@ -20,11 +20,11 @@ var mayImport = map[string][]string{
 	"tree/treetest":      {"tree"},
 	"configs":            {"tree"},
 	"ipc":                {"tree"},
-	"supervisor/process": {"tree", "configs", "supervisor/poller", "supervisor/crash", "supervisor/trampoline"},
+	"supervisor/process": {"tree", "configs", "supervisor/poller", "supervisor/procfs", "supervisor/crash", "supervisor/trampoline"},
 	"supervisor/keeper":  {"supervisor/crash", "supervisor/poller", "supervisor/footprint"},
 	"supervisor/journal": {"tree", "configs", "supervisor/crash"},
 	"supervisor/logs":    {"tree", "configs", "supervisor/poller", "supervisor/crash"},
-	"supervisor/probe":   {"tree", "configs", "supervisor/poller"},
+	"supervisor/probe":   {"tree", "configs", "supervisor/poller", "supervisor/procfs"},
 	"supervisor/watch":   {"tree", "configs"},
 	"supervisor/usage":   {"tree", "configs"},
 	"supervisor": {
@@ -54,7 +54,7 @@ var doors = map[string]struct {
 	"golang.org/x/sys/": {[]string{
 		"supervisor/trampoline",
 		"configs", "ipc", "supervisor", "supervisor/process", "supervisor/logs", "supervisor/probe",
-		"supervisor/poller", "supervisor/usage", "supervisor/watch", "supervisor/keeper", "supervisor/journal", "supervisor/footprint", "cmd/coppice",
+		"supervisor/poller", "supervisor/procfs", "supervisor/usage", "supervisor/watch", "supervisor/keeper", "supervisor/journal", "supervisor/footprint", "cmd/coppice",
 		"integration/bench",
 	}, "the core makes no system call"},
 	"golang.org/x/term": {[]string{"cmd/coppice"}, "terminals are the command line's"},

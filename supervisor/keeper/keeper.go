@@ -29,6 +29,7 @@ type keeper struct {
 	owned   bool             // a daemon has claimed the tree once: from then on a death is a crash
 	systemd notifier
 
+	spare   int      // a descriptor that is free when no other one is; -1: there is none
 	binary  int      // the program of the daemons, an O_PATH descriptor
 	upgrade *upgrade // to another program, under way
 	verdict *string  // on an upgrade, for the next daemon; "" is success
@@ -77,6 +78,7 @@ func newKeeper(binary int) *keeper {
 		report:    -1,
 		systemd:   notifier{path: os.Getenv("NOTIFY_SOCKET")},
 		binary:    binary,
+		spare:     reserve(),
 		daemon:    daemon{link: -1},
 		watch:     watchdog{listener: -1},
 		signalled: make(chan os.Signal, 64), // more than anybody sends while one is dealt with

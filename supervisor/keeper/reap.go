@@ -88,7 +88,7 @@ func (k *keeper) reap() {
 		case k.daemon.pid:
 			k.buryDaemon(how)
 		default:
-			e := identify(pid)
+			e := k.identify(pid)
 			e.Code, e.Signal, e.Wall = how.code, how.signal, time.Now().UnixNano()
 			crash.Point("keeper.peeked")
 			k.exits.record(e, k.store.fd(ExitsName))
@@ -99,6 +99,27 @@ func (k *keeper) reap() {
 			k.lookAfter()
 		}
 	}
+}
+
+// reserve opens a descriptor that is none of anything; -1: it cannot be had.
+func reserve() int {
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+// identify says who a child is, also when there is no free descriptor: the end of somebody
+// of whom only the number is known would be nobody's.
+func (k *keeper) identify(pid int) Exit {
+	e := identify(pid)
+	if e.Start == 0 && k.spare >= 0 {
+		unix.Close(k.spare)
+		e = identify(pid)
+		k.spare = reserve()
+	}
+	return e
 }
 
 // identify says who a child is, while it still has its number.

@@ -101,9 +101,9 @@ func (n *Notify) Adopt(ref tree.Ref, kept *os.File, uid, pid int) (fd int, err e
 	s := &socket{ref: ref, uid: uid, pid: pid}
 	if kept != nil {
 		s.fd, s.address, err = copySocket(kept)
-	} else if s.address = notifySocket(pid); s.address == "" {
+	} else if s.address, err = notifySocket(pid); err == nil && s.address == "" {
 		err = errors.New("nobody has kept it, and its name cannot be read from the environment of the process")
-	} else {
+	} else if err == nil {
 		s.fd, err = listen(s.address)
 	}
 	if err == nil {

@@ -2,11 +2,14 @@ package probe
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"coppice/supervisor/procfs"
 )
 
 // ancestorsMax bounds the walk from a sender up to its ancestors.
@@ -38,10 +41,11 @@ func (s *sender) look() {
 		s.line = append(s.line, kin{pid: pid, group: group, session: session})
 		pid = parent(pid)
 	}
-	s.address = notifySocket(s.pid)
+	address, err := notifySocket(s.pid)
+	s.address = address
 	// An end empties the environment, so what was read of it must be judged by
 	// whether the process lives after that.
-	s.alive = len(s.line) > 0 && (s.address != "" || lives(s.pid))
+	s.alive = err == nil && len(s.line) > 0 && (s.address != "" || lives(s.pid))
 }
 
 // belongsTo says whether a sender may speak for a socket's process. It may if it
@@ -115,16 +119,11 @@ func parseStat(stat []byte) (state string, parent int) {
 }
 
 // notifySocket is the NOTIFY_SOCKET with which a process was started; empty if
-// that cannot be read.
-func notifySocket(pid int) string {
-	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		return ""
+// that cannot be read, procfs.ErrExecuting if only not now.
+func notifySocket(pid int) (string, error) {
+	environ, err := procfs.Environ(pid, nil)
+	if errors.Is(err, procfs.ErrExecuting) {
+		return "", err
 	}
-	for entry := range bytes.SplitSeq(environment, []byte{0}) {
-		if name, value, _ := bytes.Cut(entry, []byte("=")); string(name) == "NOTIFY_SOCKET" {
-			return string(value)
-		}
-	}
-	return ""
+	return procfs.Variable(environ, "NOTIFY_SOCKET"), nil
 }

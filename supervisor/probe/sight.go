@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
+
+	"coppice/supervisor/procfs"
 )
 
 // sight looks into /proc, and remembers if it could not look for a shortage: what it
@@ -54,15 +55,9 @@ func (s *sight) processes() []int {
 func (s *sight) below(pid int) []int {
 	pids := []int{pid}
 	for i := 0; i < len(pids) && len(pids) < belowMax; i++ {
-		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pids[i]))
+		children, err := procfs.Children(pids[i])
 		s.could(err)
-		for _, thread := range threads {
-			for _, child := range strings.Fields(string(s.read("/proc/%d/task/%s/children", pids[i], thread.Name()))) {
-				if n, err := strconv.Atoi(child); err == nil {
-					pids = append(pids, n)
-				}
-			}
-		}
+		pids = append(pids, children...)
 	}
 	return pids
 }
@@ -114,7 +109,9 @@ func (s *sight) holds(pid int, links map[string]bool) bool {
 // marked says whether a process has a variable in its environment, as it was when
 // it was started.
 func (s *sight) marked(pid int, variable string) bool {
-	for entry := range bytes.SplitSeq(s.read("/proc/%d/environ", pid), []byte{0}) {
+	environ, err := procfs.Environ(pid, nil)
+	s.could(err)
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
 		if string(entry) == variable {
 			return true
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"coppice/supervisor/procfs"
 	"coppice/supervisor/trampoline"
 	"coppice/tree"
 )
@@ -38,7 +39,7 @@ func (r *Reaper) unanswered(c *child, there bool) {
 // it cannot be looked at now.
 func (c *child) executed() (bool, error) {
 	ran := c.runs()
-	environ, err := readEnviron(c.group.number, nil)
+	environ, err := procfs.Environ(c.group.number, nil)
 	if isShort(err) {
 		return false, err
 	}

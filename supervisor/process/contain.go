@@ -161,7 +161,45 @@ func (c *child) signalOther(other Identity, number unix.Signal) error {
 // incarnation, by the session, or because they were seen below the main process
 // before that ended. Who has done away with all three is not found. Of a child whose
 // daemon and keeper had died, those are strays too that were found by the variable.
-func (r *Reaper) strays(c *child) []Identity {
+func (r *Reaper) strays(c *child) (found []Identity) {
+	r.lookAtOrphans(c, func(orphans []int) { found = r.straysAmong(c, orphans) })
+	return found
+}
+
+// orphansLooks is how often orphans are looked at in a row.
+const orphansLooks = 10
+
+// lookAtOrphans has somebody look at the orphans of a child until nobody has become one
+// meanwhile: who forks and ends between the list and the look at him leaves somebody who is
+// on no list yet. If there is always a new one, somebody may be out of sight; but one who
+// makes orphans all the time must not hold up all the others for ever.
+func (r *Reaper) lookAtOrphans(c *child, look func(orphans []int)) {
+	known := r.orphans(c)
+	for range orphansLooks {
+		look(known)
+		now := r.orphans(c)
+		if isWithin(now, known) {
+			return
+		}
+		known = now
+	}
+	r.sight.short = r.sight.short || c.ending == nil || c.pause < lookMax
+}
+
+// isWithin says whether all of some numbers are among others, mostly the same ones.
+func isWithin(some, others []int) bool {
+	if slices.Equal(some, others) {
+		return true
+	}
+	among := make(map[int]bool, len(others))
+	for _, pid := range others {
+		among[pid] = true
+	}
+	return !slices.ContainsFunc(some, func(pid int) bool { return !among[pid] })
+}
+
+// straysAmong is strays of this moment.
+func (r *Reaper) straysAmong(c *child, orphans []int) []Identity {
 	var found []Identity
 	seen := map[int]bool{}
 	var descend func(pid int, belongs bool)
@@ -187,7 +225,7 @@ func (r *Reaper) strays(c *child) []Identity {
 			descend(id.PID, true)
 		}
 	}
-	for _, pid := range r.orphans(c) {
+	for _, pid := range orphans {
 		descend(pid, false)
 	}
 	return found
@@ -208,13 +246,13 @@ func (r *Reaper) below(c *child) []int {
 }
 
 // orphans are the children of whoever takes in the orphans of a child, without those
-// that are known to be something else.
+// that are known to be something else; some may be left out, as for childrenNow.
 func (r *Reaper) orphans(c *child) []int {
 	reaper := unix.Getpid()
 	if c.adopted != nil && c.adopted.parent > 0 {
 		reaper = c.adopted.parent
 	}
-	return slices.DeleteFunc(r.sight.childrenOf(reaper), func(pid int) bool {
+	return slices.DeleteFunc(r.sight.childrenNow(reaper), func(pid int) bool {
 		return r.mains[pid] != nil || r.mainJobs[pid] != nil || pid == unix.Getpid()
 	})
 }
@@ -235,6 +273,7 @@ func (r *Reaper) endOrphans(keeper int, strangers []Identity) {
 		}
 		return killed
 	}
+	calm := 0
 	for range straysMax {
 		killed := 0
 		for _, parent := range parents {
@@ -245,7 +284,10 @@ func (r *Reaper) endOrphans(keeper int, strangers []Identity) {
 			}
 		}
 		r.reap()
-		if killed == 0 {
+		if calm++; killed > 0 {
+			calm = 0
+		}
+		if calm == 2 { // of one that was clean somebody may have forked out
 			return
 		}
 	}

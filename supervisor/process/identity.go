@@ -122,21 +122,26 @@ func (id Identity) Lives() bool {
 	return err != nil || s.state != 'Z' && s.state != 'X' || s.threads > 1
 }
 
-// hasPidfs says whether the pidfds of this kernel have inodes that tell something.
-var hasPidfs = sync.OnceValue(func() bool {
-	pidfd, err := unix.PidfdOpen(unix.Getpid(), 0)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(pidfd)
-	var fs unix.Statfs_t
-	return unix.Fstatfs(pidfd, &fs) == nil && fs.Type == unix.PID_FS_MAGIC
-})
+// pidfs is whether the pidfds of this kernel have inodes that tell something: asked of the
+// first one that there is.
+var pidfs struct {
+	sync.Once
+	there bool
+}
+
+// isPidfs says whether a pidfd has such an inode.
+func isPidfs(pidfd int) bool {
+	pidfs.Do(func() {
+		var fs unix.Statfs_t
+		pidfs.there = unix.Fstatfs(pidfd, &fs) == nil && fs.Type == unix.PID_FS_MAGIC
+	})
+	return pidfs.there
+}
 
 // inode returns the inode of a pidfd, 0 where it tells nothing.
 func inode(pidfd int) uint64 {
 	var stat unix.Stat_t
-	if pidfd < 0 || !hasPidfs() || unix.Fstat(pidfd, &stat) != nil {
+	if pidfd < 0 || !isPidfs(pidfd) || unix.Fstat(pidfd, &stat) != nil {
 		return 0
 	}
 	return stat.Ino

@@ -3,34 +3,65 @@ package process
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // endJob kills all of a job: its group and, where no cgroup holds them, those that have
 // left it. They are looked for where those of a child are (Reaper.strays), and known by
-// the variable of this one job; who has done away with that is not found.
+// the variable of this one job; who has done away with that is not found. If some could not
+// be looked at, that is done later.
 func (r *Reaper) endJob(j *job) {
 	if j.cgroup != nil {
 		_ = j.cgroup.kill() // the group below is killed in any case
 	}
 	_ = unix.Kill(-j.pid, unix.SIGKILL)
-	if j.cgroup != nil {
-		return
+	if j.cgroup == nil && !r.endJobStrays(j) {
+		r.leaveStrays(j)
 	}
+}
+
+// endJobStrays kills those that have left the group of a job; false: not all could be
+// looked at.
+func (r *Reaper) endJobStrays(j *job) bool {
 	for range straysMax {
-		left := r.jobStrays(j)
+		var left []Identity
+		sure := r.sure(func() bool {
+			r.lookAtOrphans(&child{}, func(orphans []int) { left = r.jobStrays(j, orphans) })
+			return true
+		})
 		if len(left) == 0 {
-			return
+			return sure
 		}
 		for _, other := range left {
 			_ = (&child{}).signalOther(other, unix.SIGKILL) // who is still there is found again
 		}
 	}
+	return false
+}
+
+// leaveStrays looks for those of a job later, unless they cannot be told from others.
+func (r *Reaper) leaveStrays(j *job) {
+	if j.mark() != "" {
+		r.strayJobs[j.ID] = j
+		r.alarm(time.Now().Add(lookMax))
+	}
+}
+
+// lookAtStrayJobs looks for those that could not be seen before.
+func (r *Reaper) lookAtStrayJobs() {
+	left := r.strayJobs
+	r.strayJobs = map[JobID]*job{}
+	for _, j := range left {
+		if !r.endJobStrays(j) {
+			r.leaveStrays(j)
+		}
+	}
 }
 
 // jobStrays are the processes of a job outside its group that have not ended.
-func (r *Reaper) jobStrays(j *job) []Identity {
+func (r *Reaper) jobStrays(j *job, orphans []int) []Identity {
 	mark := j.mark()
 	var found []Identity
 	var descend func(pid int, belongs bool)
@@ -47,10 +78,12 @@ func (r *Reaper) jobStrays(j *job) []Identity {
 			descend(child, belongs)
 		}
 	}
-	for _, pid := range r.sight.childrenOf(j.pid) {
-		descend(pid, true)
+	if r.mainJobs[j.pid] == j { // else the number may be another one's
+		for _, pid := range r.sight.childrenOf(j.pid) {
+			descend(pid, true)
+		}
 	}
-	for _, pid := range r.orphans(&child{}) {
+	for _, pid := range orphans {
 		descend(pid, false)
 	}
 	return found

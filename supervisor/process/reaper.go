@@ -51,13 +51,14 @@ type Reaper struct {
 	cgroups   *Cgroups            // nil: there are none
 	noCgroups string              // why
 
-	jobs     map[JobID]*job      // JobDone was not told
-	setups   map[int]*child      // by the pipe: a trampoline sets it up
-	bounces  map[tree.Ref]*child // that an earlier daemon's trampolines set up
-	mainJobs map[int]*job        // by pid: the main process was not reaped
-	pipes    map[int]*job        // by the pipe of what it writes: that is in the poller
-	chunk    []byte              // what is read of jobs, nil: there was none
-	jobless  bool                // none is started any more
+	jobs      map[JobID]*job      // JobDone was not told
+	setups    map[int]*child      // by the pipe: a trampoline sets it up
+	bounces   map[tree.Ref]*child // that an earlier daemon's trampolines set up
+	mainJobs  map[int]*job        // by pid: the main process was not reaped
+	strayJobs map[JobID]*job      // that are over, and of which somebody may be left
+	pipes     map[int]*job        // by the pipe of what it writes: that is in the poller
+	chunk     []byte              // what is read of jobs, nil: there was none
+	jobless   bool                // none is started any more
 
 	forker     *forker // nil: there was no throng yet
 	forkerless bool    // there can be none
@@ -80,26 +81,27 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 		notes = noNotes{}
 	}
 	r := &Reaper{
-		deliver:  deliver,
-		notes:    notes,
-		wake:     make(chan struct{}, 1),
-		ends:     newEnds(),
-		over:     make(chan struct{}),
-		children: map[tree.Ref]*child{},
-		mains:    map[int]*child{},
-		named:    map[string]*child{},
-		draining: map[tree.Ref]*child{},
-		groups:   map[int]*child{},
-		attempts: map[tree.Ref]*attempt{},
-		watched:  map[int]*child{},
-		sought:   map[tree.Ref]*child{},
-		jobs:     map[JobID]*job{},
-		setups:   map[int]*child{},
-		mainJobs: map[int]*job{},
-		bounces:  map[tree.Ref]*child{},
-		pipes:    map[int]*job{},
-		handles:  true,
-		timer:    time.NewTimer(time.Hour),
+		deliver:   deliver,
+		notes:     notes,
+		wake:      make(chan struct{}, 1),
+		ends:      newEnds(),
+		over:      make(chan struct{}),
+		children:  map[tree.Ref]*child{},
+		mains:     map[int]*child{},
+		named:     map[string]*child{},
+		draining:  map[tree.Ref]*child{},
+		groups:    map[int]*child{},
+		attempts:  map[tree.Ref]*attempt{},
+		watched:   map[int]*child{},
+		sought:    map[tree.Ref]*child{},
+		jobs:      map[JobID]*job{},
+		setups:    map[int]*child{},
+		mainJobs:  map[int]*job{},
+		bounces:   map[tree.Ref]*child{},
+		pipes:     map[int]*job{},
+		strayJobs: map[JobID]*job{},
+		handles:   true,
+		timer:     time.NewTimer(time.Hour),
 	}
 	r.timer.Stop()
 	return r
@@ -358,6 +360,7 @@ func (r *Reaper) look() {
 	r.lookAtSetups(now)
 	r.lookAtBounces(now)
 	r.lookAtJobs(now)
+	r.lookAtStrayJobs()
 }
 
 // alarm makes sure that look is called at the given time, or before.

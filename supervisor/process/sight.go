@@ -2,18 +2,21 @@ package process
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"coppice/supervisor/procfs"
 )
 
 // sight is what a look at processes was like: whether somebody could not be looked at
-// for want of a descriptor or of memory. Who was not found may be there then.
+// for want of a descriptor or of memory, or in the middle of an execve(2). Who was not found may be there then.
 type sight struct{ short bool }
 
-// shortages are why what is there cannot be looked at.
-var shortages = []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM}
+// shortages are why what is there cannot be looked at now.
+var shortages = []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, procfs.ErrExecuting}
 
 // isShort says whether an error is one of them.
 func isShort(err error) bool {
@@ -30,6 +33,16 @@ func (s *sight) stat(pid int) (stat, error) {
 	return found, err
 }
 
+// childrenNow is childrenOf in one look, for one who looks again: some may be left out.
+func (s *sight) childrenNow(pid int) []int {
+	pids, err := procfs.ChildrenOnce(pid)
+	if errors.Is(err, fs.ErrNotExist) { // there are no such lists here, or a thread has ended
+		return s.childrenOf(pid)
+	}
+	s.met(err)
+	return pids
+}
+
 // childrenOf is childrenOf.
 func (s *sight) childrenOf(pid int) []int {
 	pids, err := findChildren(pid)
@@ -39,9 +52,9 @@ func (s *sight) childrenOf(pid int) []int {
 
 // unit is the value of the variable of a process.
 func (s *sight) unit(pid int) string {
-	environ, err := readEnviron(pid, nil)
+	environ, err := procfs.Environ(pid, nil)
 	s.met(err)
-	return unitVariable(environ)
+	return procfs.Variable(environ, UnitVariable)
 }
 
 // hasUnit says whether it ends so.

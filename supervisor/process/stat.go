@@ -20,12 +20,6 @@ type stat struct {
 	// says that this is not so.
 	exit  unix.WaitStatus
 	shown bool
-
-	size int64 // of its memory, 0: it is a zombie or part of the kernel
-	// envEnd is the address behind its environment. 0: it is in the middle of an execve(2),
-	// the old program is gone and the new one has got no arguments and environment yet; or it
-	// is not shown, as the environment itself is not.
-	envEnd int64
 }
 
 // The fields that are read, counted as in the manual page.
@@ -36,9 +30,7 @@ const (
 	fieldSession = 6
 	fieldThreads = 20
 	fieldStart   = 22
-	fieldSize    = 23
 	fieldWaits   = 35
-	fieldEnvEnd  = 51
 	fieldExit    = 52
 )
 
@@ -48,8 +40,13 @@ const statMax = 2048
 // readStat reads the stat of a process. It is asked for every child that is
 // started, so it takes no detour.
 func readStat(pid int) (stat, error) {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return stat{}, err
+	}
+	defer unix.Close(fd)
 	var line [statMax]byte
-	n, err := readOnce("/proc/"+strconv.Itoa(pid)+"/stat", line[:])
+	n, err := unix.Read(fd, line[:])
 	if err != nil {
 		return stat{}, err
 	}
@@ -87,7 +84,7 @@ func parseStat(line []byte) (stat, error) {
 func wanted(field int) bool {
 	switch field {
 	case fieldParent, fieldGroup, fieldSession, fieldThreads, fieldStart,
-		fieldSize, fieldWaits, fieldEnvEnd, fieldExit:
+		fieldWaits, fieldExit:
 		return true
 	}
 	return false
@@ -109,10 +106,6 @@ func (s *stat) set(field int, n int64) {
 		s.threads = int(n)
 	case fieldStart:
 		s.start = uint64(n)
-	case fieldSize:
-		s.size = n
-	case fieldEnvEnd:
-		s.envEnd = n
 	case fieldWaits:
 		s.shown = n != 0
 	case fieldExit:

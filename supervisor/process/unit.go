@@ -1,11 +1,9 @@
 package process
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice/supervisor/procfs"
 	"coppice/tree"
 )
 
@@ -71,19 +70,45 @@ func FindUnits(treeID string) ([]Found, error) {
 	}
 	forks := siblings() // before the walk: who is not one any more has its environment
 	var found []Found
-	buffer := make([]byte, 0, environBytes)
-	for _, pid := range pids {
-		if u, ok := unitOf(pid, treeID, &buffer); ok {
-			found = appendFound(found, u, pid, treeID, &buffer)
+	buffer := make([]byte, 0, procfs.EnvironBytes)
+	for known, looks := []int(nil), 0; len(pids) > 0 && looks < unitsLooks; looks++ {
+		var executing []int
+		for _, pid := range pids {
+			u, err := unitOf(pid, treeID, &buffer)
+			switch {
+			case err == nil:
+				found = appendFound(found, u, pid, treeID, &buffer)
+			case errors.Is(err, procfs.ErrExecuting):
+				executing = append(executing, pid)
+			}
+		}
+		known = append(known, pids...)
+		pids, err = newProcesses(known)
+		if pids = append(pids, executing...); err != nil {
+			return nil, fmt.Errorf("cannot look for the processes of tree %q: /proc cannot be read: %w", treeID, err)
 		}
 	}
 	for _, pid := range awaitForks(forks, found) {
-		if u, ok := unitOf(pid, treeID, &buffer); ok {
+		if u, err := unitOf(pid, treeID, &buffer); err == nil {
 			found = appendFound(found, u, pid, treeID, &buffer)
 		}
 	}
 	markLeaders(found)
 	return found, nil
+}
+
+// unitsLooks is how often processes are listed in a row.
+const unitsLooks = 10
+
+// newProcesses are those who are not known: forked by one who had not been looked at, and
+// has ended before he was.
+func newProcesses(known []int) ([]int, error) {
+	among := make(map[int]bool, len(known))
+	for _, pid := range known {
+		among[pid] = true
+	}
+	now, err := processes()
+	return slices.DeleteFunc(now, func(pid int) bool { return among[pid] }), err
 }
 
 // appendFound adds a process, unless it has ended meanwhile and its number has gone
@@ -94,7 +119,7 @@ func appendFound(found []Found, u unit, pid int, treeID string, buffer *[]byte) 
 		return found
 	}
 	s, err := readStat(pid)
-	if again, ok := unitOf(pid, treeID, buffer); err != nil || !ok || again != u {
+	if again, gone := unitOf(pid, treeID, buffer); err != nil || gone != nil || again != u {
 		return found
 	}
 	leader := pid == s.session && pid == s.group && !u.job
@@ -166,8 +191,8 @@ func executes(pid int, file *unix.Stat_t) bool {
 	return err == nil && stat.Dev == file.Dev && stat.Ino == file.Ino
 }
 
-// childrenOf returns the children of a process: from /proc/PID/task/TID/children,
-// which most kernels have (proc_tid_children(5)), else by asking everybody.
+// childrenOf returns the children of a process: from /proc, or by asking everybody where
+// that does not list them, or cannot for all that end meanwhile.
 func childrenOf(parent int) []int {
 	pids, _ := findChildren(parent) // those who could be found will do
 	return pids
@@ -175,20 +200,7 @@ func childrenOf(parent int) []int {
 
 // findChildren is childrenOf; with an error it is those who could be found.
 func findChildren(parent int) ([]int, error) {
-	var pids []int
-	tasks := fmt.Sprintf("/proc/%d/task/", parent)
-	threads, err := os.ReadDir(tasks)
-	for _, thread := range threads {
-		var list []byte
-		if list, err = os.ReadFile(tasks + thread.Name() + "/children"); err != nil {
-			break
-		}
-		for word := range bytes.FieldsSeq(list) {
-			if pid, err := strconv.Atoi(string(word)); err == nil {
-				pids = append(pids, pid)
-			}
-		}
-	}
+	pids, err := procfs.Children(parent)
 	if err == nil || isShort(err) {
 		return pids, err
 	}
@@ -208,13 +220,19 @@ type unit struct {
 	job bool
 }
 
+// errNoUnit is why a process is no unit of a tree.
+var errNoUnit = errors.New("it has no such variable")
+
 // unitOf returns the incarnation of a tree that a process belongs to by its
-// environment.
-func unitOf(pid int, treeID string, buffer *[]byte) (unit, bool) {
-	*buffer, _ = readEnviron(pid, (*buffer)[:0])
-	value, ok := strings.CutPrefix(unitVariable(*buffer), treeID+":")
+// environment. The error is errNoUnit or that of procfs.Environ.
+func unitOf(pid int, treeID string, buffer *[]byte) (u unit, err error) {
+	*buffer, err = procfs.Environ(pid, (*buffer)[:0])
+	if err != nil {
+		return unit{}, err
+	}
+	value, ok := strings.CutPrefix(procfs.Variable(*buffer, UnitVariable), treeID+":")
 	if !ok {
-		return unit{}, false
+		return unit{}, errNoUnit
 	}
 	value, job := strings.CutSuffix(value, ":"+jobMark)
 	if job {
@@ -223,7 +241,7 @@ func unitOf(pid int, treeID string, buffer *[]byte) (unit, bool) {
 	name, number, ok := strings.Cut(value, ":")
 	generation, err := strconv.ParseUint(number, 10, 64)
 	if !ok || name == "" || err != nil {
-		return unit{}, false
+		return unit{}, errNoUnit
 	}
-	return unit{tree.Ref{ID: name, Generation: tree.Generation(generation)}, job}, true
+	return unit{tree.Ref{ID: name, Generation: tree.Generation(generation)}, job}, nil
 }

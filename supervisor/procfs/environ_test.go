@@ -1,6 +1,7 @@
-package process
+package procfs
 
 import (
+	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -11,14 +12,14 @@ import (
 // a look between two of them is not taken for a process without any.
 func TestEnvironOfWhoExecutes(t *testing.T) {
 	t.Run("small", func(t *testing.T) { wantUnitAlways(t, nil) })
-	t.Run("large", func(t *testing.T) { wantUnitAlways(t, []string{"LARGE=" + strings.Repeat("x", 3*environBytes)}) })
+	t.Run("large", func(t *testing.T) { wantUnitAlways(t, []string{"LARGE=" + strings.Repeat("x", 3*EnvironBytes)}) })
 }
 
 // wantUnitAlways looks at such a process that has other variables before its mark.
 func wantUnitAlways(t *testing.T, others []string) {
 	again := `exec /bin/sh -c "$0" "$0"`
 	child := exec.Command("/bin/sh", "-c", again, again)
-	child.Env = append(others, UnitVariable+"=tree:name:1")
+	child.Env = append(others, "MARK=tree:name:1")
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -26,11 +27,14 @@ func wantUnitAlways(t *testing.T, others []string) {
 	var buffer []byte
 	for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); {
 		var err error
-		buffer, err = readEnviron(child.Process.Pid, buffer[:0])
+		buffer, err = Environ(child.Process.Pid, buffer[:0])
+		if errors.Is(err, ErrExecuting) {
+			continue // for want of a processor
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := unitVariable(buffer); got != "tree:name:1" {
+		if got := Variable(buffer, "MARK"); got != "tree:name:1" {
 			t.Fatalf("the variable is %q in %d bytes", got, len(buffer))
 		}
 	}
@@ -44,7 +48,7 @@ func TestEnvironOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { child.Process.Kill(); child.Wait() })
-	if environ, err := readEnviron(child.Process.Pid, nil); err != nil || len(environ) != 0 {
+	if environ, err := Environ(child.Process.Pid, nil); err != nil || len(environ) != 0 {
 		t.Errorf("%q, %v", environ, err)
 	}
 }
