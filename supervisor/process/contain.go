@@ -162,21 +162,27 @@ func (c *child) signalOther(other Identity, number unix.Signal) error {
 // before that ended. Who has done away with all three is not found. Of a child whose
 // daemon and keeper had died, those are strays too that were found by the variable.
 func (r *Reaper) strays(c *child) (found []Identity) {
-	r.lookAtOrphans(c, func(orphans []int) { found = r.straysAmong(c, orphans) })
+	below := func() []int { return r.below(c) }
+	r.lookAround(c, below, func(below, orphans []int) { found = r.straysAmong(c, below, orphans) })
 	return found
 }
 
 // orphansLooks is how often orphans are looked at in a row.
 const orphansLooks = 10
 
-// lookAtOrphans has somebody look at the orphans of a child until nobody has become one
-// meanwhile: who forks and ends between the list and the look at him leaves somebody who is
-// on no list yet. If there is always a new one, somebody may be out of sight; but one who
+// lookAround has somebody look at those below a main process and at the orphans of a child
+// until nobody has become an orphan meanwhile: who forks and ends between the list and the look at
+// him leaves somebody who is on no list yet. Whoever is below is listed first: so where neither
+// list has anybody nobody is there, unless somebody else reaps meanwhile. If there is always a new one, somebody may be out of sight; but one who
 // makes orphans all the time must not hold up all the others for ever.
-func (r *Reaper) lookAtOrphans(c *child, look func(orphans []int)) {
-	known := r.orphans(c)
+func (r *Reaper) lookAround(c *child, below func() []int, look func(below, orphans []int)) {
+	near, known := below(), r.orphans(c)
 	for range orphansLooks {
-		look(known)
+		look(near, known)
+		if c.adopted == nil && len(near)+len(known) == 0 {
+			return
+		}
+		near = below()
 		now := r.orphans(c)
 		if isWithin(now, known) {
 			return
@@ -199,7 +205,7 @@ func isWithin(some, others []int) bool {
 }
 
 // straysAmong is strays of this moment.
-func (r *Reaper) straysAmong(c *child, orphans []int) []Identity {
+func (r *Reaper) straysAmong(c *child, below, orphans []int) []Identity {
 	var found []Identity
 	seen := map[int]bool{}
 	var descend func(pid int, belongs bool)
@@ -217,7 +223,7 @@ func (r *Reaper) straysAmong(c *child, orphans []int) []Identity {
 			descend(child, belongs)
 		}
 	}
-	for _, pid := range r.below(c) {
+	for _, pid := range below {
 		descend(pid, true)
 	}
 	for _, id := range c.leftover() {
@@ -265,7 +271,8 @@ func (r *Reaper) endOrphans(keeper int, strangers []Identity) {
 	}
 	var kill func(pid int) (killed int)
 	kill = func(pid int) (killed int) {
-		if s, err := readStat(pid); err == nil && !s.ended() && unix.Kill(pid, unix.SIGKILL) == nil {
+		s, err := readStat(pid)
+		if err == nil && !s.ended() && (&child{}).signalOther(Identity{PID: pid, Start: s.start}, unix.SIGKILL) == nil {
 			killed++
 		}
 		for _, child := range childrenOf(pid) {

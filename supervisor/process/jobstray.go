@@ -28,7 +28,8 @@ func (r *Reaper) endJobStrays(j *job) bool {
 	for range straysMax {
 		var left []Identity
 		sure := r.sure(func() bool {
-			r.lookAtOrphans(&child{}, func(orphans []int) { left = r.jobStrays(j, orphans) })
+			below := func() []int { return r.belowJob(j) }
+			r.lookAround(&child{}, below, func(below, orphans []int) { left = r.jobStrays(j, below, orphans) })
 			return true
 		})
 		if len(left) == 0 {
@@ -61,7 +62,7 @@ func (r *Reaper) lookAtStrayJobs() {
 }
 
 // jobStrays are the processes of a job outside its group that have not ended.
-func (r *Reaper) jobStrays(j *job, orphans []int) []Identity {
+func (r *Reaper) jobStrays(j *job, below, orphans []int) []Identity {
 	mark := j.mark()
 	var found []Identity
 	var descend func(pid int, belongs bool)
@@ -78,15 +79,21 @@ func (r *Reaper) jobStrays(j *job, orphans []int) []Identity {
 			descend(child, belongs)
 		}
 	}
-	if r.mainJobs[j.pid] == j { // else the number may be another one's
-		for _, pid := range r.sight.childrenOf(j.pid) {
-			descend(pid, true)
-		}
+	for _, pid := range below {
+		descend(pid, true)
 	}
 	for _, pid := range orphans {
 		descend(pid, false)
 	}
 	return found
+}
+
+// belowJob are the children of the main process of a job.
+func (r *Reaper) belowJob(j *job) []int {
+	if r.mainJobs[j.pid] != j {
+		return nil // the number may be another one's
+	}
+	return r.sight.childrenOf(j.pid)
 }
 
 // mark is the value of UnitVariable that the processes of a job have.

@@ -43,15 +43,33 @@ func EndLeft(treeID string) error {
 // keptByAnother says whether a daemon or keeper is among the ancestors of a process
 // that is none of this process's.
 func keptByAnother(pid int, above map[int]bool) bool {
-	for range 100 { // more than any row of ancestors is long
-		if pid = parentOf(pid); pid <= 1 || above[pid] {
-			return false
-		}
-		if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil && strings.HasPrefix(string(comm), "coppice") {
-			return true
+	for range keptLooks {
+		if kept, known := kept(pid, above); known {
+			return kept
 		}
 	}
-	return false
+	return true // who it is cannot be said: it is not killed
+}
+
+// keptLooks is how often the ancestors of a process are looked at, of which one has ended
+// meanwhile.
+const keptLooks = 5
+
+// kept is keptByAnother in one look; not known: an ancestor could not be seen.
+func kept(pid int, above map[int]bool) (kept, known bool) {
+	for range 100 { // more than any row of ancestors is long
+		s, err := readStat(pid)
+		if err != nil {
+			return false, false
+		}
+		if pid = s.parent; pid <= 1 || above[pid] {
+			return false, true
+		}
+		if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil && strings.HasPrefix(string(comm), "coppice") {
+			return true, true
+		}
+	}
+	return false, true
 }
 
 func endLeft(treeID string, found []Found, which func(*Found) bool) error {

@@ -40,7 +40,8 @@ func forkedOn(t *testing.T, env ...string) int {
 func TestOrphansOfTheMoment(t *testing.T) {
 	r := New(func([]Fact) {}, nil)
 	late, looks := 0, [][]int{}
-	r.lookAtOrphans(&child{}, func(orphans []int) {
+	somebody := func() []int { return []int{1 << 30} }
+	r.lookAround(&child{}, somebody, func(_, orphans []int) {
 		looks = append(looks, orphans)
 		if late == 0 {
 			late = forkedOn(t)
@@ -57,7 +58,8 @@ func TestOrphansWithoutEnd(t *testing.T) {
 	for pause, short := range map[time.Duration]bool{lookMin: true, lookMax: false} {
 		r := New(func([]Fact) {}, nil)
 		looks := 0
-		r.lookAtOrphans(&child{ending: &ending{pause: pause}}, func([]int) { forkedOn(t); looks++ })
+		somebody := func() []int { return []int{1 << 30} }
+		r.lookAround(&child{ending: &ending{pause: pause}}, somebody, func(_, _ []int) { forkedOn(t); looks++ })
 		if looks != orphansLooks || r.sight.short != short {
 			t.Errorf("after %v: %d looks, short %v", pause, looks, r.sight.short)
 		}
