@@ -34,12 +34,7 @@ func (a *app) eventsCommand() *cobra.Command {
 		Short: "Shows the event record",
 		Long: `Shows what happened to the tree, or to the named nodes, and by which earlier event each
 one was caused. Without a daemon it reads what the last one left.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if q.follow && slices.ContainsFunc(args, isFileName) {
-				return errors.New(fileLetter(args[slices.IndexFunc(args, isFileName)]))
-			}
-			return nil
-		},
+		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeNames,
 		RunE: runs(func(ctx context.Context, args []string) (err error) {
 			q.names = args
@@ -61,6 +56,9 @@ func (a *app) events(ctx context.Context, q eventQuery) error {
 		return err
 	}
 	if err := a.knowAll(ctx, p, q.names); err != nil {
+		if q.follow {
+			err = a.meantFile(q.names, err)
+		}
 		return err
 	}
 	page := a.page()

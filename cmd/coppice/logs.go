@@ -72,7 +72,7 @@ func (a *app) logs(ctx context.Context, q ipc.LogQuery) error {
 		return err
 	}
 	if q.Follow {
-		return a.meantFile(q, a.followLogs(ctx, p, q))
+		return a.meantFile(q.Names, a.followLogs(ctx, p, q))
 	}
 	emit, flush := a.logPrinter(q), func() error { return nil }
 	if q.Last >= 0 && !q.Raw && !a.json {
@@ -104,12 +104,12 @@ func (a *app) lastLines(q ipc.LogQuery) (emit func(ipc.LogLine) error, flush fun
 }
 
 // meantFile adds what was meant where the name of a tree file stands behind -f.
-func (a *app) meantFile(q ipc.LogQuery, err error) error {
+func (a *app) meantFile(wanted []string, err error) error {
 	refusal, ok := errors.AsType[*ipc.Error](err)
 	if !ok || refusal.Code != ipc.CodeNoNode {
 		return err
 	}
-	for _, name := range q.Names {
+	for _, name := range wanted {
 		if _, wrong := os.Stat(a.abs(name)); wrong == nil || isFileName(name) {
 			return &ipc.Error{Code: refusal.Code, Title: refusal.Title + "; " + fileLetter(name)}
 		}

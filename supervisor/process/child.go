@@ -242,7 +242,16 @@ func (r *Reaper) orphanEnded(pid int) {
 		r.settle(c)
 		return
 	}
-	for _, c := range r.draining { // it may have left the group of one of them
+	r.orphaned = len(r.draining) > 0 // it may have left the group of one of them
+}
+
+// settleOrphaned looks at all who are draining once orphans were reaped, however many.
+func (r *Reaper) settleOrphaned() {
+	if !r.orphaned {
+		return
+	}
+	r.orphaned = false
+	for _, c := range r.draining {
 		r.settle(c)
 	}
 }

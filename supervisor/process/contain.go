@@ -163,45 +163,50 @@ func (c *child) signalOther(other Identity, number unix.Signal) error {
 // daemon and keeper had died, those are strays too that were found by the variable.
 func (r *Reaper) strays(c *child) (found []Identity) {
 	below := func() []int { return r.below(c) }
-	r.lookAround(c, below, func(below, orphans []int) { found = r.straysAmong(c, below, orphans) })
+	settled := r.lookAround(c, aroundMax, below, func(below, orphans []int) {
+		found = append(found, r.straysAmong(c, below, orphans)...)
+	})
+	// One who makes orphans all the time must not hold up all the others for ever.
+	if !settled && (c.ending == nil || c.pause < lookMax) {
+		r.sight.short = true
+	}
 	return found
 }
 
-// orphansLooks is how often orphans are looked at in a row.
-const orphansLooks = 10
+// A look around begins no other round after so many, or so long: whoever looks is the one
+// who reaps as well.
+const (
+	aroundRounds = 10
+	aroundMax    = 2 * time.Millisecond
+)
 
-// lookAround has somebody look at those below a main process and at the orphans of a child
-// until nobody has become an orphan meanwhile: who forks and ends between the list and the look at
-// him leaves somebody who is on no list yet. Whoever is below is listed first: so where neither
-// list has anybody nobody is there, unless somebody else reaps meanwhile. If there is always a new one, somebody may be out of sight; but one who
-// makes orphans all the time must not hold up all the others for ever.
-func (r *Reaper) lookAround(c *child, below func() []int, look func(below, orphans []int)) {
+// lookAround has somebody look at those below a main process and at the orphans of a child,
+// and then at whoever has become an orphan meanwhile: who forks and ends between the list
+// and the look at him leaves somebody who is on no list yet. Whoever is below is listed first:
+// so where neither list has anybody nobody is there, unless somebody else reaps meanwhile.
+// It is false if there were new ones to the last.
+func (r *Reaper) lookAround(c *child, most time.Duration, below func() []int, look func(below, orphans []int)) bool {
+	begun := time.Now()
 	near, known := below(), r.orphans(c)
-	for range orphansLooks {
-		look(near, known)
-		if c.adopted == nil && len(near)+len(known) == 0 {
-			return
-		}
-		near = below()
-		now := r.orphans(c)
-		if isWithin(now, known) {
-			return
-		}
-		known = now
-	}
-	r.sight.short = r.sight.short || c.ending == nil || c.pause < lookMax
-}
-
-// isWithin says whether all of some numbers are among others, mostly the same ones.
-func isWithin(some, others []int) bool {
-	if slices.Equal(some, others) {
+	look(near, known)
+	if c.adopted == nil && len(near)+len(known) == 0 {
 		return true
 	}
-	among := make(map[int]bool, len(others))
-	for _, pid := range others {
-		among[pid] = true
+	seen := make(map[int]bool, len(known))
+	for range aroundRounds {
+		for _, pid := range known {
+			seen[pid] = true
+		}
+		known = slices.DeleteFunc(r.orphans(c), func(pid int) bool { return seen[pid] })
+		if len(known) == 0 {
+			return true
+		}
+		if time.Since(begun) > most {
+			return false
+		}
+		look(nil, known)
 	}
-	return !slices.ContainsFunc(some, func(pid int) bool { return !among[pid] })
+	return false
 }
 
 // straysAmong is strays of this moment.

@@ -123,6 +123,7 @@ func (r *Reaper) whoEnded(pid int) {
 			r.ended(pid, exit)
 		}
 		if len(r.children) > company {
+			r.settleOrphaned()
 			return
 		}
 	}

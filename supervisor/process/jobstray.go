@@ -18,18 +18,20 @@ func (r *Reaper) endJob(j *job) {
 	}
 	_ = unix.Kill(-j.pid, unix.SIGKILL)
 	if j.cgroup == nil && !r.endJobStrays(j) {
-		r.leaveStrays(j)
+		r.leaveStrays(j, lookMax)
 	}
 }
 
 // endJobStrays kills those that have left the group of a job; false: not all could be
-// looked at.
+// looked at for a shortage.
 func (r *Reaper) endJobStrays(j *job) bool {
+	below := func() []int { return r.belowJob(j) }
 	for range straysMax {
 		var left []Identity
 		sure := r.sure(func() bool {
-			below := func() []int { return r.belowJob(j) }
-			r.lookAround(&child{}, below, func(below, orphans []int) { left = r.jobStrays(j, below, orphans) })
+			r.lookAround(&child{}, aroundMax, below, func(below, orphans []int) {
+				left = append(left, r.jobStrays(j, below, orphans)...)
+			})
 			return true
 		})
 		if len(left) == 0 {
@@ -39,24 +41,38 @@ func (r *Reaper) endJobStrays(j *job) bool {
 			_ = (&child{}).signalOther(other, unix.SIGKILL) // who is still there is found again
 		}
 	}
-	return false
+	return true
 }
 
+// strayJob is a job that is over, and of which somebody may be left.
+type strayJob struct {
+	*job
+	due   time.Time     // the next look
+	pause time.Duration // between that and the one after it
+}
+
+// strayPauseMax is the longest pause between two such looks; then they end.
+const strayPauseMax = time.Minute
+
 // leaveStrays looks for those of a job later, unless they cannot be told from others.
-func (r *Reaper) leaveStrays(j *job) {
-	if j.mark() != "" {
-		r.strayJobs[j.ID] = j
-		r.alarm(time.Now().Add(lookMax))
+func (r *Reaper) leaveStrays(j *job, pause time.Duration) {
+	if j.mark() != "" && pause < strayPauseMax {
+		due := time.Now().Add(pause)
+		r.strayJobs[j.ID] = strayJob{j, due, 2 * pause}
+		r.alarm(due)
 	}
 }
 
-// lookAtStrayJobs looks for those that could not be seen before.
-func (r *Reaper) lookAtStrayJobs() {
-	left := r.strayJobs
-	r.strayJobs = map[JobID]*job{}
-	for _, j := range left {
-		if !r.endJobStrays(j) {
-			r.leaveStrays(j)
+// lookAtStrayJobs looks for those that could not be seen before, if it is time.
+func (r *Reaper) lookAtStrayJobs(now time.Time) {
+	for id, s := range r.strayJobs {
+		if s.due.After(now) {
+			r.alarm(s.due)
+			continue
+		}
+		delete(r.strayJobs, id)
+		if !r.endJobStrays(s.job) {
+			r.leaveStrays(s.job, s.pause)
 		}
 	}
 }
@@ -68,11 +84,11 @@ func (r *Reaper) jobStrays(j *job, below, orphans []int) []Identity {
 	var descend func(pid int, belongs bool)
 	descend = func(pid int, belongs bool) {
 		s, err := r.sight.stat(pid)
-		if err != nil {
+		if err != nil || s.ended() { // a zombie has no children, and no variables
 			return
 		}
 		belongs = belongs || mark != "" && r.sight.unit(pid) == mark
-		if belongs && !s.ended() && s.group != j.pid {
+		if belongs && s.group != j.pid {
 			found = append(found, Identity{PID: pid, Start: s.start})
 		}
 		for _, child := range r.sight.childrenOf(pid) {

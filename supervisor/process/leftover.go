@@ -43,33 +43,35 @@ func EndLeft(treeID string) error {
 // keptByAnother says whether a daemon or keeper is among the ancestors of a process
 // that is none of this process's.
 func keptByAnother(pid int, above map[int]bool) bool {
+	var err error
 	for range keptLooks {
-		if kept, known := kept(pid, above); known {
-			return kept
+		var is bool
+		if is, err = kept(pid, above); err == nil {
+			return is
 		}
 	}
-	return true // who it is cannot be said: it is not killed
+	return isShort(err) // else an ancestor is hidden, as no coppice of this user is
 }
 
 // keptLooks is how often the ancestors of a process are looked at, of which one has ended
 // meanwhile.
 const keptLooks = 5
 
-// kept is keptByAnother in one look; not known: an ancestor could not be seen.
-func kept(pid int, above map[int]bool) (kept, known bool) {
+// kept is keptByAnother in one look. The error is that an ancestor could not be seen.
+func kept(pid int, above map[int]bool) (bool, error) {
 	for range 100 { // more than any row of ancestors is long
 		s, err := readStat(pid)
 		if err != nil {
-			return false, false
+			return false, err
 		}
 		if pid = s.parent; pid <= 1 || above[pid] {
-			return false, true
+			return false, nil
 		}
 		if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil && strings.HasPrefix(string(comm), "coppice") {
-			return true, true
+			return true, nil
 		}
 	}
-	return false, true
+	return false, nil
 }
 
 func endLeft(treeID string, found []Found, which func(*Found) bool) error {

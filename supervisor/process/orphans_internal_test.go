@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// patience is more than a look can take.
+const patience = time.Hour
+
 // forkedOn starts a process that ends and leaves another one, which is an orphan then.
 func forkedOn(t *testing.T, env ...string) int {
 	t.Helper()
@@ -40,28 +43,28 @@ func forkedOn(t *testing.T, env ...string) int {
 func TestOrphansOfTheMoment(t *testing.T) {
 	r := New(func([]Fact) {}, nil)
 	late, looks := 0, [][]int{}
-	somebody := func() []int { return []int{1 << 30} }
-	r.lookAround(&child{}, somebody, func(_, orphans []int) {
+	settled := r.lookAround(&child{}, patience, somebody, func(_, orphans []int) {
 		looks = append(looks, orphans)
 		if late == 0 {
 			late = forkedOn(t)
 		}
 	})
-	if len(looks) != 2 || slices.Contains(looks[0], late) || !slices.Contains(looks[1], late) || r.sight.short {
-		t.Errorf("%d was looked for in %v, short %v", late, looks, r.sight.short)
+	if !settled || len(looks) != 2 || slices.Contains(looks[0], late) || !slices.Equal(looks[1], []int{late}) {
+		t.Errorf("%d was looked for in %v", late, looks)
 	}
 }
 
-// One who makes orphans without end is not waited for, and nobody is taken for gone until
-// half a second has passed.
+// somebody is below a main process.
+func somebody() []int { return []int{1 << 30} }
+
+// One who makes orphans without end is not waited for.
 func TestOrphansWithoutEnd(t *testing.T) {
-	for pause, short := range map[time.Duration]bool{lookMin: true, lookMax: false} {
+	for most, want := range map[time.Duration]int{patience: aroundRounds + 1, 0: 1} {
 		r := New(func([]Fact) {}, nil)
 		looks := 0
-		somebody := func() []int { return []int{1 << 30} }
-		r.lookAround(&child{ending: &ending{pause: pause}}, somebody, func(_, _ []int) { forkedOn(t); looks++ })
-		if looks != orphansLooks || r.sight.short != short {
-			t.Errorf("after %v: %d looks, short %v", pause, looks, r.sight.short)
+		settled := r.lookAround(&child{}, most, somebody, func(_, _ []int) { forkedOn(t); looks++ })
+		if settled || looks != want {
+			t.Errorf("within %v: %d looks, settled %v", most, looks, settled)
 		}
 	}
 }
@@ -97,7 +100,7 @@ func TestJobStraysWithoutDescriptors(t *testing.T) {
 	if isGone(left) {
 		t.Fatal("it was killed though nothing could be looked at")
 	}
-	r.lookAtStrayJobs()
+	r.lookAtStrayJobs(time.Now().Add(time.Hour))
 	for !isGone(left) {
 		_, _ = unix.Wait4(left, nil, 0, nil)
 	}

@@ -55,7 +55,7 @@ type Reaper struct {
 	setups    map[int]*child      // by the pipe: a trampoline sets it up
 	bounces   map[tree.Ref]*child // that an earlier daemon's trampolines set up
 	mainJobs  map[int]*job        // by pid: the main process was not reaped
-	strayJobs map[JobID]*job      // that are over, and of which somebody may be left
+	strayJobs map[JobID]strayJob  // that are over, and of which somebody may be left
 	pipes     map[int]*job        // by the pipe of what it writes: that is in the poller
 	chunk     []byte              // what is read of jobs, nil: there was none
 	jobless   bool                // none is started any more
@@ -67,6 +67,8 @@ type Reaper struct {
 	stdin  *os.File // /dev/null, once it is needed
 	facts  []Fact   // not yet delivered
 	closed bool
+
+	orphaned bool // an orphan was reaped that may have been the last one of somebody draining
 
 	timer *time.Timer
 	due   time.Time // what the timer is set to; zero: it is not set
@@ -99,7 +101,7 @@ func New(deliver func([]Fact), notes Notes) *Reaper {
 		mainJobs:  map[int]*job{},
 		bounces:   map[tree.Ref]*child{},
 		pipes:     map[int]*job{},
-		strayJobs: map[JobID]*job{},
+		strayJobs: map[JobID]strayJob{},
 		handles:   true,
 		timer:     time.NewTimer(time.Hour),
 	}
@@ -307,6 +309,7 @@ func (r *Reaper) next(commands bool) (urgent []func(), command func()) {
 
 // reap deals with everybody who has ended.
 func (r *Reaper) reap() {
+	defer r.settleOrphaned()
 	for range reapMax {
 		begun := time.Now()
 		pid, exit := peek(unix.P_ALL, 0)
@@ -360,7 +363,7 @@ func (r *Reaper) look() {
 	r.lookAtSetups(now)
 	r.lookAtBounces(now)
 	r.lookAtJobs(now)
-	r.lookAtStrayJobs()
+	r.lookAtStrayJobs(now)
 }
 
 // alarm makes sure that look is called at the given time, or before.

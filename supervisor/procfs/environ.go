@@ -63,7 +63,7 @@ func Variable(environ []byte, name string) string {
 			value, _, _ := bytes.Cut(environ[at+len(start):], []byte{0})
 			return string(value)
 		}
-		environ = environ[at+len(start):]
+		environ = environ[at+len(start)-1:] // not at the beginning of a variable
 	}
 	return ""
 }

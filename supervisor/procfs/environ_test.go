@@ -52,3 +52,15 @@ func TestEnvironOfNothing(t *testing.T) {
 		t.Errorf("%q, %v", environ, err)
 	}
 }
+
+// A variable is what stands before the first equals sign behind a NUL.
+func TestVariable(t *testing.T) {
+	for environ, want := range map[string]string{
+		"": "", "N=mine": "mine", "M=1\x00N=mine\x00N=other\x00": "mine", "N=": "",
+		"X=N=N=stranger\x00N=mine\x00": "mine", "XN=N=stranger\x00": "", "NN=1\x00": "",
+	} {
+		if got := Variable([]byte(environ), "N"); got != want {
+			t.Errorf("%q: %q, want %q", environ, got, want)
+		}
+	}
+}

@@ -29,7 +29,7 @@ exits 2 coppice kill -KILL db
 err 'NAME -s KILL`$'
 exits 2 coppice kill db -x
 err 'see `coppice kill --help`$'
-exits 2 coppice events -f coppice.toml
+exits 4 coppice events -f coppice.toml
 err '--file coppice.toml'
 exits 4 coppice logs -f coppice.toml
 err '--file coppice.toml'
