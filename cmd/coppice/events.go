@@ -55,12 +55,6 @@ func (a *app) events(ctx context.Context, q eventQuery) error {
 	if err != nil {
 		return err
 	}
-	if err := a.knowAll(ctx, p, q.names); err != nil {
-		if q.follow {
-			err = a.meantFile(q.names, err)
-		}
-		return err
-	}
 	page := a.page()
 	emit := func(e ipc.Event) error {
 		switch {
@@ -71,36 +65,40 @@ func (a *app) events(ctx context.Context, q eventQuery) error {
 		}
 		return a.print(page.eventLine(e) + "\n")
 	}
-	if q.last < 0 {
-		err = p.client().Events(ctx, 0, q.follow, emit)
-	} else {
-		err = lastEvents(ctx, p, q, emit)
-	}
-	if !errors.Is(err, ipc.ErrNoDaemon) {
-		return err
-	}
-	events, err := a.leftEvents(p)
-	if err != nil {
-		return err
-	}
-	if err := emitLast(events, q, emit); err != nil {
-		return err
-	}
-	if q.follow {
-		a.note("no daemon runs: there is nothing to follow")
-	}
-	return nil
-}
-
-// knowAll refuses names that are neither in the tree nor in the event record.
-func (a *app) knowAll(ctx context.Context, p place, wanted []string) error {
-	if len(wanted) == 0 {
-		return nil
+	if q.last < 0 && len(q.names) == 0 {
+		if err := p.client().Events(ctx, 0, q.follow, emit); !errors.Is(err, ipc.ErrNoDaemon) {
+			return err
+		}
 	}
 	t, events, err := a.known(ctx, p)
 	if err != nil {
 		return err
 	}
+	if err := happenedOrThere(q.names, t, events); err != nil {
+		if q.follow {
+			err = a.meantFile(q.names, err)
+		}
+		return err
+	}
+	seen := uint64(0)
+	if len(events) > 0 {
+		seen = events[len(events)-1].Seq
+	}
+	if err := emitLast(events, q, emit); err != nil || !q.follow {
+		return err
+	}
+	if t != nil {
+		err = p.client().Events(ctx, seen, true, emit)
+	}
+	if t == nil || errors.Is(err, ipc.ErrNoDaemon) {
+		a.note("no daemon runs: there is nothing to follow")
+		return nil
+	}
+	return err
+}
+
+// happenedOrThere refuses names that are neither in the tree nor in the event record.
+func happenedOrThere(wanted []string, t *ipc.Tree, events []ipc.Event) error {
 	for _, name := range wanted {
 		happened := slices.ContainsFunc(events, func(e ipc.Event) bool { return e.Node == name })
 		if !happened && (t == nil || findNode(t, name) == nil) {
@@ -108,24 +106,6 @@ func (a *app) knowAll(ctx context.Context, p place, wanted []string) error {
 		}
 	}
 	return nil
-}
-
-// lastEvents are the last ones, and with follow what happens after them.
-func lastEvents(ctx context.Context, p place, q eventQuery, emit func(ipc.Event) error) error {
-	var events []ipc.Event
-	seen := uint64(0)
-	err := p.client().Events(ctx, 0, false, func(e ipc.Event) error {
-		seen = e.Seq
-		events = append(events, e)
-		return nil
-	})
-	if err == nil {
-		err = emitLast(events, q, emit)
-	}
-	if err != nil || !q.follow {
-		return err
-	}
-	return p.client().Events(ctx, seen, true, emit)
 }
 
 // emitLast shows the last of those that are wanted.

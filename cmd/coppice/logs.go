@@ -110,16 +110,11 @@ func (a *app) meantFile(wanted []string, err error) error {
 		return err
 	}
 	for _, name := range wanted {
-		if _, wrong := os.Stat(a.abs(name)); wrong == nil || isFileName(name) {
+		if _, wrong := os.Stat(a.abs(name)); wrong == nil || strings.Contains(name, "/") || strings.HasSuffix(name, ".toml") {
 			return &ipc.Error{Code: refusal.Code, Title: refusal.Title + "; " + fileLetter(name)}
 		}
 	}
 	return err
-}
-
-// isFileName says whether a word looks like a file's name, and not like a node's.
-func isFileName(name string) bool {
-	return strings.Contains(name, "/") || strings.HasSuffix(name, ".toml")
 }
 
 // fileLetter says what -f is where it is to follow.
